@@ -1,0 +1,66 @@
+"""Tickets to graphical consoles, and the record of every console that was opened."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from guests.inventory.models import Guest
+
+
+class Mode(models.TextChoices):
+    """What a person may do at a console; decided by the server, never by the browser."""
+
+    WATCH = "watch", _("Watcher")
+    CONTROL = "control", _("Controller")
+
+
+class Kind(models.TextChoices):
+    """Text or graphical."""
+
+    TEXT = "text", _("Text console")
+    VNC = "vnc", _("Graphical console")
+
+
+class Ticket(models.Model):
+    """A single-use pass to a graphical console; only its SHA-256 is kept."""
+
+    token_hash = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    session_hash = models.CharField(max_length=64)  # SHA-256 of the session key it was given to
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=4, choices=Kind)
+    mode = models.CharField(max_length=7, choices=Mode)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"ticket of {self.user_id} to {self.guest_id}"
+
+
+class ConsoleSession(models.Model):
+    """One console of one person, open while `ended_at` is empty."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=4, choices=Kind)
+    mode = models.CharField(max_length=7, choices=Mode)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="console_sessions")
+    session_hash = models.CharField(max_length=64)
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="console_sessions")
+    device = models.CharField(max_length=40, default="", blank=True)
+    peer = models.CharField(max_length=60, default="", blank=True)
+    started_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, db_index=True)
+    reason = models.CharField(max_length=120, default="", blank=True)
+    bytes_in = models.BigIntegerField(default=0)  # from the person
+    bytes_out = models.BigIntegerField(default=0)  # to the person
+
+    class Meta:
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} console of {self.guest_id} for {self.user_id}"

@@ -1,0 +1,15 @@
+"""URLs of the console pages; `<uuid>` is `Guest.id`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from consoles.views import text, vnc
+
+app_name = "consoles"
+urlpatterns = [
+    path("guests/<uuid:guest_id>/console/text/", text.text_console, name="text-default"),
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/", text.text_console, name="text"),
+    path("guests/<uuid:guest_id>/console/vnc/", vnc.vnc_console, name="vnc"),
+    path("guests/<uuid:guest_id>/console/ticket/", vnc.vnc_ticket, name="ticket"),  # POST
+]

@@ -1,0 +1,96 @@
+"""Settings from the environment, typed; a secret may come from a file named by NAME_FILE."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def env_text(name: str, default: str = "") -> str:
+    """The variable's text without surrounding space, or the default."""
+    return os.environ.get(name, default).strip()
+
+
+def env_bool(name: str, *, default: bool = False) -> bool:
+    """1, true, yes, on; 0, false, no, off, or empty."""
+    value = env_text(name, "1" if default else "0").lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+
+
+def env_float(name: str, default: float) -> float:
+    """A number above zero."""
+    text = env_text(name)
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = 0
+    if value <= 0:
+        raise ImproperlyConfigured(f"{name} must be a number above 0, not {text!r}.")
+    return value
+
+
+def env_int(name: str, default: int) -> int:
+    """A whole number above zero."""
+    return int(env_float(name, default))
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    """Comma-separated, empty parts left out."""
+    return [part.strip() for part in env_text(name, default).split(",") if part.strip()]
+
+
+def env_secret(name: str) -> str:
+    """The variable, else the content of the file that NAME_FILE names, else ""."""
+    value = env_text(name)
+    if value:
+        return value
+    path = env_text(f"{name}_FILE")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+
+
+def env_hosts(name: str) -> dict[str, str]:
+    """`name=uri,name=uri`: libvirt hosts by name. A URI may hold commas only where no `name=` follows them."""
+    hosts: dict[str, str] = {}
+    for part in env_list(name):
+        host, separator, uri = part.partition("=")
+        host, uri = host.strip(), uri.strip()
+        if not separator or not host or not uri:
+            raise ImproperlyConfigured(f"{name} must be name=uri,name=uri; {part!r} is not.")
+        if not host.replace("-", "").replace("_", "").replace(".", "").isalnum() or host.startswith((".", "-")):
+            raise ImproperlyConfigured(
+                f"{name}: {host!r} is no name for a host: letters, digits, dots and dashes only."
+            )
+        if host in hosts:
+            raise ImproperlyConfigured(f"{name} names {host!r} twice.")
+        hosts[host] = uri
+    return hosts
+
+
+def env_origins(name: str, default: str) -> list[str]:
+    """Public origins, `scheme://host[:port]`; http is for loopback only, and all must share one scheme."""
+    origins = []
+    for text in env_list(name, default):
+        parts = urlsplit(text.rstrip("/"))
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
+            raise ImproperlyConfigured(f"{name}: {text!r} is no origin such as https://guests.example.")
+        if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+            raise ImproperlyConfigured(f"{name}: {text!r} must be https; plain http is for loopback only.")
+        origins.append(f"{parts.scheme}://{parts.netloc.lower()}")
+    if len({origin.partition("://")[0] for origin in origins}) != 1:
+        raise ImproperlyConfigured(f"{name} must hold origins of one scheme, all http or all https.")
+    return origins

@@ -1,0 +1,22 @@
+"""Headers that Django and django-csp do not set, and our named errors as answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+
+class GuesthouseMiddleware:
+    """Adds Permissions-Policy, Cross-Origin-Resource-Policy and, on pages with guest data, Cache-Control: no-store."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+        if "Cache-Control" not in response:
+            response["Cache-Control"] = "no-store"
+        return response

@@ -1,0 +1,14 @@
+"""Every URL of the product; the ones of issue and design are stable."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("accounts/", include("dashboard.accounts.urls")),
+    path("hosts/", include("dashboard.hosts.urls")),
+    path("status/", include("dashboard.status.urls")),
+    path("", include("dashboard.home.urls")),
+    path("", include("consoles.urls")),
+    path("", include("guests.urls")),
+]

@@ -1,0 +1,1 @@
+"""Guests of libvirt hosts: what they are, what they use, what may be asked of them, and who may ask."""

@@ -1,0 +1,39 @@
+"""Writing the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+from guests.audit.models import AuditRecord
+from guests.inventory.models import Guest, Host
+
+
+def record(
+    action: str,
+    *,
+    by: AbstractBaseUser | AnonymousUser | None = None,
+    by_name: str = "",
+    guest: Guest | None = None,
+    host: Host | None = None,
+    outcome: str = "ok",
+    address: str = "",
+    **detail: Any,
+) -> AuditRecord:
+    """Add one line; call it in the transaction of what it records, so that one cannot be without the other.
+
+    `action` is dotted ("guest.resize_memory"), `outcome` one of ok, failed, denied; `detail` must be JSON: no secrets.
+    """
+    user = by if by is not None and by.is_authenticated else None
+    return AuditRecord.objects.create(
+        action=action,
+        outcome=outcome,
+        user_id=user.pk if user else None,
+        user_name=by_name or (user.get_username() if user else ""),
+        guest=guest,
+        guest_name=guest.name if guest else "",
+        host_name=host.name if host else (guest.host.name if guest else ""),
+        address=address,
+        detail=detail,
+    )

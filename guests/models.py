@@ -1,0 +1,8 @@
+"""The models of all the rooms of this app, for Django to find; each is defined in its room."""
+
+from guests.access.models import Grant
+from guests.audit.models import AuditRecord
+from guests.inventory.models import Guest, Host, HostLease, Revision, Tag
+from guests.operations.models import Operation
+
+__all__ = ["AuditRecord", "Grant", "Guest", "Host", "HostLease", "Operation", "Revision", "Tag"]

@@ -1,0 +1,229 @@
+"""Plain values that describe a host and its guests, as libvirt tells them: no Django, no libvirt.
+
+Memory is in KiB (libvirt's unit), sizes of disks in bytes, CPU time in nanoseconds. None means "not known".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class GuestState(StrEnum):
+    """virsh's words (virDomainState), and UNKNOWN where nothing was ever read."""
+
+    RUNNING = "running"
+    IDLE = "idle"
+    PAUSED = "paused"
+    IN_SHUTDOWN = "in-shutdown"
+    SHUT_OFF = "shut-off"
+    CRASHED = "crashed"
+    PMSUSPENDED = "pmsuspended"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the guest has a domain id: it occupies memory, whether its vCPUs run or not."""
+        return self in {
+            GuestState.RUNNING,
+            GuestState.IDLE,
+            GuestState.PAUSED,
+            GuestState.IN_SHUTDOWN,
+            GuestState.PMSUSPENDED,
+        }
+
+
+class Virtualisation(StrEnum):
+    """How a guest is run: its `<os><type>`: hvm, xen or linux (para-virtualised), xenpvh."""
+
+    FULL = "full"
+    PARA = "para"
+    PVH = "pvh"
+    CONTAINER = "container"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """`<currentMemory>` and `<memory>`."""
+
+    current_kib: int
+    maximum_kib: int
+
+
+@dataclass(frozen=True, slots=True)
+class VCPUs:
+    """`<vcpu current="2">4</vcpu>`."""
+
+    current: int
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """One `<disk>`: what the guest sees (target, device, bus) and what stores it."""
+
+    target: str
+    device: str  # disk, cdrom, floppy, lun
+    bus: str
+    source_kind: str  # file, block, volume, network, dir, vhostuser; "" for an empty drive
+    source: str  # path, pool/volume or URL; "" for an empty drive
+    format: str
+    readonly: bool = False
+    shareable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NIC:
+    """One `<interface>` of a guest."""
+
+    mac: str  # lower case, colons
+    kind: str  # network, bridge, user, direct, ethernet, hostdev …
+    source: str  # the network's or bridge's name; "" for user
+    model: str
+    target: str  # the host's device, e.g. vnet3; "" while shut off
+    link_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TextConsole:
+    """One device that a text console can be opened on: a `<serial>` or `<console>` with a pty."""
+
+    device: str  # the stable name in our URLs: serial0, serial1, console0 …
+    alias: str | None  # libvirt's dev_name for openConsole, None for the driver's default console
+    target: str  # isa-serial, virtio, xen …
+    pty: bool  # only a pty can be opened through libvirt
+
+
+@dataclass(frozen=True, slots=True)
+class Graphics:
+    """One `<graphics>`: where the hypervisor listens for VNC or SPICE."""
+
+    kind: str  # vnc, spice …
+    listen: str  # none, address, socket, network
+    address: str | None = None
+    port: int | None = None  # None while autoport has not chosen one
+    tls_port: int | None = None
+    socket: str | None = None
+    has_password: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A guest's domain XML as values; a guest has a live one while it runs and one for the next boot if persistent."""
+
+    uuid: UUID
+    name: str
+    title: str
+    description: str
+    virtualisation: Virtualisation
+    os_type: str  # hvm, linux, xen, xenpvh, exe
+    domain_type: str  # kvm, qemu, xen, test …
+    machine: str
+    firmware: str  # BIOS, UEFI, "" where the guest has none
+    memory: Memory
+    vcpus: VCPUs
+    balloon: bool  # a memballoon that is not model "none", or Xen
+    stats_period_s: int  # 0: the guest's memory statistics are not collected
+    disks: tuple[Disk, ...]
+    nics: tuple[NIC, ...]
+    text_consoles: tuple[TextConsole, ...]
+    graphics: tuple[Graphics, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One guest of one host. `live` is None while shut off, `next_boot` is None for a transient guest."""
+
+    uuid: UUID
+    domain_id: int | None
+    name: str
+    state: GuestState
+    reason: str  # virsh's word for why, e.g. "booted", "user", "crashed"; "" where the driver tells none
+    privileged: bool  # Xen's Domain-0
+    persistent: bool
+    autostart: bool
+    live: Definition | None
+    next_boot: Definition | None
+
+    @property
+    def definition(self) -> Definition:
+        """What is true now: the live definition, else the one that the next boot takes."""
+        definition = self.live or self.next_boot
+        if definition is None:
+            raise ValueError(f"{self.name} has no definition")
+        return definition
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUsage:
+    """Counters since the guest started, and the sizes of one disk; bytes."""
+
+    target: str
+    read_bytes: int | None
+    written_bytes: int | None
+    capacity_bytes: int | None
+    allocation_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NICUsage:
+    """Counters of one NIC since the guest started; bytes."""
+
+    target: str
+    received_bytes: int | None
+    sent_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuestStats:
+    """One sample of one guest; `taken_at` is time.monotonic() when it was read."""
+
+    uuid: UUID
+    domain_id: int | None
+    name: str
+    state: GuestState
+    reason: str
+    taken_at: float
+    cpu_time_ns: int | None
+    vcpus_current: int | None
+    balloon_current_kib: int | None  # what the guest holds now
+    usable_kib: int | None  # what could be taken away from the guest without swapping; needs balloon statistics
+    disks: tuple[DiskUsage, ...] = ()
+    nics: tuple[NICUsage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What a host is and has."""
+
+    hostname: str
+    driver: str  # QEMU, Xen, Test
+    hypervisor_version: str  # "7.2.0"; "" where the driver tells none
+    libvirt_version: str
+    architecture: str
+    cpu_model: str
+    cpus: int  # physical CPUs as the scheduler sees them
+    memory_kib: int
+    free_memory_kib: int | None
+    is_local: bool  # descriptors can be passed: unix transport
+
+
+class EventKind(StrEnum):
+    """What happened to a guest."""
+
+    LIFECYCLE = "lifecycle"  # state changed
+    DEFINITION = "definition"  # defined, undefined, device added or removed, metadata, rename: XML must be read again
+    BALLOON = "balloon"  # the balloon moved: `kib` is what the guest holds now
+    REBOOT = "reboot"
+
+
+@dataclass(frozen=True, slots=True)
+class GuestEvent:
+    """One libvirt event of one guest."""
+
+    kind: EventKind
+    uuid: UUID
+    name: str
+    detail: str  # libvirt's word: defined, undefined, started, suspended, resumed, stopped, shutdown, crashed …
+    kib: int | None = None

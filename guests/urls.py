@@ -1,0 +1,28 @@
+"""URLs of guests and operations; `<uuid>` is `Guest.id`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from guests.views import guest_list, guest_page, operation_list, power, resizing
+
+app_name = "guests"
+urlpatterns = [
+    path("guests/", guest_list.guest_list, name="list"),
+    path("guests/rows/", guest_list.guest_rows, name="rows"),  # ?id=…&id=…: the rows that changed
+    path("guests/bulk/", guest_list.bulk, name="bulk"),
+    path("find/", guest_list.find, name="find"),
+    path("guests/<uuid:guest_id>/", guest_page.overview, name="detail"),
+    path("guests/<uuid:guest_id>/console/", guest_page.console, name="console"),
+    path("guests/<uuid:guest_id>/resources/", guest_page.resources, name="resources"),
+    path("guests/<uuid:guest_id>/devices/", guest_page.devices, name="devices"),
+    path("guests/<uuid:guest_id>/history/", guest_page.history, name="history"),
+    path("guests/<uuid:guest_id>/fragments/<slug:name>/", guest_page.fragment, name="fragment"),
+    path("guests/<uuid:guest_id>/power/<slug:kind>/", power.power, name="power"),
+    path("guests/<uuid:guest_id>/memory/", resizing.resize_memory, name="resize-memory"),
+    path("guests/<uuid:guest_id>/vcpus/", resizing.resize_vcpus, name="resize-vcpus"),
+    path("guests/<uuid:guest_id>/revert/<slug:what>/", resizing.revert, name="revert"),
+    path("operations/", operation_list.operation_list, name="operations"),
+    path("operations/<uuid:operation_id>/", operation_list.operation_fragment, name="operation"),
+    path("operations/<uuid:operation_id>/cancel/", operation_list.cancel_operation, name="cancel-operation"),
+]
