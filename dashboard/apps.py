@@ -1,6 +1,7 @@
 """The dashboard app: home, hosts, accounts and status pages."""
 
 from django.apps import AppConfig
+from django.contrib.staticfiles.apps import StaticFilesConfig
 
 
 class DashboardConfig(AppConfig):
@@ -8,3 +9,9 @@ class DashboardConfig(AppConfig):
 
     name = "dashboard"
     verbose_name = "Dashboard"
+
+
+class OwnStaticFiles(StaticFilesConfig):
+    """Leaves out the copies of htmx that django-htmx brings: ours is vendored with its hash (static/vendor)."""
+
+    ignore_patterns = [*StaticFilesConfig.ignore_patterns, "django_htmx"]

@@ -90,7 +90,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "dashboard.apps.OwnStaticFiles",
     "django.contrib.humanize",
     "csp",
     "django_htmx",
@@ -101,7 +101,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "guests",
     "consoles",
-    "dashboard",
+    "dashboard.apps.DashboardConfig",
 ]
 
 MIDDLEWARE = [
