@@ -4,8 +4,8 @@
 usage: deploy/vendor/vendor.py
 
 Each package arrives by `npm pack NAME@VERSION`; its sha512 must be the one that packages.json pins (a new package may
-leave it out once: the script then writes it). static/vendor/VENDOR.json names every file with its SHA-256, the package it
-came from, its version and licence; tests/dashboard/test_vendor.py compares.
+leave it out once: the script then writes it). static/vendor/VENDOR.json names every file with its SHA-256, its package,
+version and licence; tests/dashboard/test_vendor.py compares.
 """
 
 from __future__ import annotations
