@@ -1,4 +1,4 @@
-"""What every page needs."""
+"""What every page needs: the nonce, and for the header what runs and what may be made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,28 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from guests.access import Action, may, visible_to
+from guests.operations.models import Operation, OperationState
+
+OPEN = [OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING]
+
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """For templates/base.html."""
-    return {}
+    """For templates/base.html. Functions are asked only by templates that show them: fragments cost no query."""
+
+    def running_operations() -> int:
+        if not request.user.is_authenticated:
+            return 0
+        found = Operation.objects.filter(state__in=OPEN)
+        if not request.user.is_superuser:
+            found = found.filter(guest__in=visible_to(request.user))
+        return found.count()
+
+    def may_make_status_pages() -> bool:
+        return request.user.is_authenticated and may(request.user, Action.STATUS)
+
+    return {
+        "csp_nonce": getattr(request, "csp_nonce", ""),
+        "running_operations": running_operations,
+        "may_make_status_pages": may_make_status_pages,
+    }

@@ -1,0 +1,99 @@
+// Change hints: /ws/live/ says which guests, hosts and operations changed; pages fetch those fragments again.
+//
+// Each message becomes the event "gh:changed" on document (detail: {guests, hosts, operations}, arrays of ids), and the
+// htmx event "changed" on every element whose data-live names one of them: "guest:<id>", "host:<name>",
+// "operation:<id>", or "guests", "hosts", "operations" for any. Without the socket the same comes every 5 s for all
+// (detail: {all: true}).
+const POLL_MS = 5000;
+const RETRY_MS = [1000, 2000, 5000, 10000, 30000];
+const SIGNED_OUT = 4401;
+const NOT_ALLOWED = 4403;
+
+let socket = null;
+let tries = 0;
+let poll = null;
+
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = csrfToken();
+});
+
+export function csrfToken() {
+  return document.querySelector("meta[name=csrf-token]").content;
+}
+
+function say(state) {
+  document.documentElement.dataset.live = state;
+  document.dispatchEvent(new CustomEvent("gh:live", { detail: { state } }));
+}
+
+function tell(detail) {
+  const named = new Set();
+  for (const [kind, ids] of [["guest", detail.guests], ["host", detail.hosts], ["operation", detail.operations]]) {
+    if (ids?.length) named.add(`${kind}s`);
+    for (const id of ids ?? []) named.add(`${kind}:${id}`);
+  }
+  for (const element of document.querySelectorAll("[data-live]")) {
+    if (detail.all || element.dataset.live.split(/\s+/).some((name) => named.has(name))) {
+      window.htmx?.trigger(element, "changed");
+    }
+  }
+  document.dispatchEvent(new CustomEvent("gh:changed", { detail }));
+}
+
+function startPolling() {
+  say("polling");
+  poll ??= setInterval(() => {
+    if (!document.hidden) tell({ all: true });
+  }, POLL_MS);
+}
+
+function stopPolling() {
+  clearInterval(poll);
+  poll = null;
+}
+
+function connect() {
+  const url = new URL(document.body.dataset.liveUrl, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  let opened = Infinity;
+  socket = new WebSocket(url);
+  socket.addEventListener("open", () => {
+    opened = performance.now();
+    const again = tries > 0;
+    tries = 0;
+    stopPolling();
+    say("live");
+    if (again) tell({ all: true }); // what changed while nobody told us
+  });
+  socket.addEventListener("message", (event) => {
+    if (!document.hidden) tell(JSON.parse(event.data));
+    else missed = true;
+  });
+  socket.addEventListener("close", (event) => {
+    socket = null;
+    if (event.code === SIGNED_OUT || event.code === NOT_ALLOWED) {
+      stopPolling();
+      say("ended");
+      // The page itself says what is left to see; one that is refused at once is not asked again and again.
+      if (performance.now() - opened > 1000) location.reload();
+      return;
+    }
+    startPolling();
+    const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
+    tries += 1;
+    setTimeout(connect, wait * (0.75 + Math.random() / 2));
+  });
+}
+
+// A page in the background fetches nothing, and everything once when it is looked at again.
+let missed = false;
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden || !missed) return;
+  missed = false;
+  tell({ all: true });
+});
+
+if (document.body.dataset.liveUrl) {
+  say("connecting");
+  connect();
+}
