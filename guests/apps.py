@@ -8,3 +8,9 @@ class GuestsConfig(AppConfig):
 
     name = "guests"
     verbose_name = "Guests"
+
+    def ready(self) -> None:
+        """Listen to what changes rights."""
+        from guests.access import announcing
+
+        announcing.connect()

@@ -1,5 +1,32 @@
 """The one place that decides who may do what: sets for lists (`visible_to`), one guest for views (`guest_for`)."""
 
-from guests.access.decisions import ACTIONS, Action, guest_for, hosts_visible_to, may, role_on, visible_to
+from guests.access.decisions import (
+    ACTIONS,
+    Action,
+    grants_on,
+    guest_for,
+    hosts_visible_to,
+    may,
+    may_on,
+    role_on,
+    visible_to,
+)
+from guests.access.granting import grant, revoke
+from guests.access.models import Grant, Role, Scope
 
-__all__ = ["ACTIONS", "Action", "guest_for", "hosts_visible_to", "may", "role_on", "visible_to"]
+__all__ = [
+    "ACTIONS",
+    "Action",
+    "Grant",
+    "Role",
+    "Scope",
+    "grant",
+    "grants_on",
+    "guest_for",
+    "hosts_visible_to",
+    "may",
+    "may_on",
+    "revoke",
+    "role_on",
+    "visible_to",
+]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, Q, QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 
 from guests.access.models import Grant, Role, Scope
-from guests.inventory.models import Guest, Host
+from guests.inventory.models import Guest, Host, Tag
 
 User = AbstractBaseUser | AnonymousUser
 
@@ -51,10 +51,21 @@ def _sufficient(action: Action | str) -> list[Role]:
     return _ORDER[_ORDER.index(ACTIONS[Action(action)]) :]
 
 
-def _grants(user: User) -> QuerySet[Grant]:
+def grants_of(user: User) -> QuerySet[Grant]:
+    """The grants a person holds, their own and their groups'; none for anonymous and inactive people."""
     if not user.is_authenticated or not user.is_active:
         return Grant.objects.none()
-    return Grant.objects.filter(Q(user_id=user.pk) | Q(group__user=user.pk))
+    return Grant.objects.filter(Q(user=user.pk) | Q(group__in=Group.objects.filter(user=user.pk)))
+
+
+def grants_on(user: User, guest: Guest) -> QuerySet[Grant]:
+    """The grants that give a person something on one guest: the reasons behind `role_on`."""
+    return grants_of(user).filter(
+        Q(scope=Scope.EVERYTHING)
+        | Q(scope=Scope.HOST, host=guest.host_id)
+        | Q(scope=Scope.TAG, tag__in=Tag.objects.filter(guests=guest.pk))
+        | Q(scope=Scope.GUEST, guest=guest.pk)
+    )
 
 
 def _holds_everything(user: User) -> bool:
@@ -62,18 +73,19 @@ def _holds_everything(user: User) -> bool:
 
 
 def visible_to(user: User, action: Action | str = Action.SEE) -> QuerySet[Guest]:
-    """The guests on which the user may do the action; everything for a superuser, nothing for anonymous people."""
+    """The guests on which the user may do the action; everything for a superuser, nothing for anonymous people.
+
+    The answer is one query whatever is added to it. It trusts `user.is_active` and `user.is_superuser` as loaded: what
+    outlives a request (a socket, a queued operation) loads the user again first.
+    """
     if _holds_everything(user):
         return Guest.objects.all()
-    grants = _grants(user).filter(role__in=_sufficient(action))
+    grants = grants_of(user).filter(role__in=_sufficient(action))
+    tagged = Guest.tags.through.objects.filter(tag__in=grants.filter(scope=Scope.TAG).values("tag"))
     return Guest.objects.filter(
         Q(pk__in=grants.filter(scope=Scope.GUEST).values("guest"))
         | Q(host__in=grants.filter(scope=Scope.HOST).values("host"))
-        | Q(
-            pk__in=Guest.tags.through.objects.filter(tag__in=grants.filter(scope=Scope.TAG).values("tag")).values(
-                "guest"
-            )
-        )
+        | Q(pk__in=tagged.values("guest"))
         | Q(Exists(grants.filter(scope=Scope.EVERYTHING)))
     )
 
@@ -82,35 +94,42 @@ def hosts_visible_to(user: User) -> QuerySet[Host]:
     """The hosts that a user holds as a whole, or of which they see at least one guest."""
     if _holds_everything(user):
         return Host.objects.all()
-    grants = _grants(user)
-    if grants.filter(scope=Scope.EVERYTHING).exists():
-        return Host.objects.all()
+    grants = grants_of(user)
     return Host.objects.filter(
-        Q(pk__in=grants.filter(scope=Scope.HOST).values("host")) | Q(pk__in=visible_to(user).values("host"))
+        Q(pk__in=grants.filter(scope=Scope.HOST).values("host"))
+        | Q(pk__in=visible_to(user).values("host"))
+        | Q(Exists(grants.filter(scope=Scope.EVERYTHING)))
     )
 
 
 def may(user: User, action: Action | str, guest: Guest | None = None) -> bool:
     """Whether the user may do it: on this guest, or, without one, on the whole site."""
-    if guest is not None:
-        return visible_to(user, action).filter(pk=guest.pk).exists()
+    least = _sufficient(action)
     if _holds_everything(user):
         return True
-    return _grants(user).filter(scope=Scope.EVERYTHING, role__in=_sufficient(action)).exists()
+    grants = grants_of(user).filter(scope=Scope.EVERYTHING) if guest is None else grants_on(user, guest)
+    return grants.filter(role__in=least).exists()
+
+
+def may_on(user: User, action: Action | str, what: Host | Tag) -> bool:
+    """Whether the user may do it on a whole host, or on whatever bears a tag: guests that come later included."""
+    if _holds_everything(user):
+        return True
+    named = Q(scope=Scope.HOST, host=what) if isinstance(what, Host) else Q(scope=Scope.TAG, tag=what)
+    grants = grants_of(user).filter(named | Q(scope=Scope.EVERYTHING))
+    return grants.filter(role__in=_sufficient(action)).exists()
 
 
 def role_on(user: User, guest: Guest) -> Role | None:
     """The highest role the user holds on a guest, None where they may not even see it."""
-    return next((role for role in reversed(_ORDER) if _has_role(user, guest, role)), None)
-
-
-def _has_role(user: User, guest: Guest, role: Role) -> bool:
-    action = next(action for action, least in ACTIONS.items() if least == role)
-    return may(user, action, guest)
+    if _holds_everything(user):
+        return Role.ADMINISTRATOR
+    held = set(grants_on(user, guest).values_list("role", flat=True))
+    return next((role for role in reversed(_ORDER) if role in held), None)
 
 
 def guest_for(user: User, guest_id: UUID, action: Action | str = Action.SEE) -> Guest:
-    """The guest with its host, for a view. Http404 where the user may not see it, PermissionDenied where only not this."""
+    """The guest with its host, for a view. Http404 where it may not be seen, PermissionDenied where only not this."""
     guest = visible_to(user).select_related("host").filter(pk=guest_id).first()
     if guest is None:
         raise Http404(_("No such guest."))

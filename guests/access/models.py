@@ -28,6 +28,19 @@ class Scope(models.TextChoices):
     GUEST = "guest", _("Guest")
 
 
+def _one_role_per_holder_and_object() -> list[models.UniqueConstraint]:
+    """One row for each holder and object: NULLs are distinct in a unique index, so every pair needs its own."""
+    return [
+        models.UniqueConstraint(
+            fields=[holder] if scope == Scope.EVERYTHING else [holder, scope],
+            condition=Q(scope=scope, **{f"{holder}__isnull": False}),
+            name=f"one_role_for_a_{holder}_on_{scope}",
+        )
+        for holder in ("user", "group")
+        for scope in Scope.values
+    ]
+
+
 class Grant(models.Model):
     """One role for one user or one group, on everything, a host, a tag or a guest."""
 
@@ -46,7 +59,9 @@ class Grant(models.Model):
     granted_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        ordering = ["id"]
         constraints = [
+            *_one_role_per_holder_and_object(),
             models.CheckConstraint(
                 name="grant_names_a_user_or_a_group",
                 condition=Q(user__isnull=False, group__isnull=True) | Q(user__isnull=True, group__isnull=False),
@@ -63,4 +78,14 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user or self.group}: {self.role} of {self.host or self.tag or self.guest or 'everything'}"
+        return f"{self.holder}: {self.role} on {self.object_name}"
+
+    @property
+    def holder(self) -> str:
+        """Who holds it, as people write it: "anna", "group night shift"."""
+        return self.user.get_username() if self.user else f"group {self.group}"
+
+    @property
+    def object_name(self) -> str:
+        """What it is about: "everything", "host atlas", "tag web", "guest web-1"."""
+        return str(self.scope) if self.scope == Scope.EVERYTHING else f"{self.scope} {getattr(self, self.scope)}"
