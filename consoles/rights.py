@@ -1,0 +1,102 @@
+"""Whether the people at open consoles may still be there: a fixed number of queries for any number of consoles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.models import Session
+from django.db.models import Value
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+
+from consoles.close_codes import CloseCode
+from consoles.models import Mode
+from guests.access import Action, visible_to
+
+ARMS = 40  # of one UNION: SQLite ends at 500, and each arm brings some variables
+
+_ACTION = {Mode.WATCH: Action.WATCH, Mode.CONTROL: Action.TYPE}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a live console stands on: a person, signed in by this session, holding this mode on this guest."""
+
+    user_id: int
+    session_key: str
+    guest_id: UUID
+    mode: Mode
+
+    def as_watcher(self) -> Held:
+        """The same, looking only."""
+        return replace(self, mode=Mode.WATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a console may not go on; `may_watch` where a controller only lost the keyboard."""
+
+    close_code: CloseCode
+    may_watch: bool = False
+
+    def sentence(self) -> str:
+        """For the person, in the active language."""
+        if self.close_code == CloseCode.NOT_SIGNED_IN:
+            return _("You are not signed in any more.")
+        return _("You may not use this console any more.")
+
+
+def judge(consoles: Iterable[Held]) -> dict[Held, Verdict]:
+    """The ones that may not go on. Two queries, and one for each 40 different pairs of person and mode."""
+    asked = list(consoles)
+    if not asked:
+        return {}
+    users = get_user_model().objects.in_bulk({held.user_id for held in asked})
+    living = Session.objects.filter(expire_date__gt=timezone.now())
+    sessions = living.in_bulk({held.session_key for held in asked})
+    allowed = _allowed(asked, users)
+    verdicts = {}
+    for held in asked:
+        user, session = users.get(held.user_id), sessions.get(held.session_key)
+        if user is None or session is None or not user.is_active or not _signs_in(session.get_decoded(), user):
+            verdicts[held] = Verdict(CloseCode.NOT_SIGNED_IN)
+        elif (held.user_id, held.mode, held.guest_id) not in allowed:
+            may_watch = held.mode == Mode.CONTROL and (held.user_id, Mode.WATCH, held.guest_id) in allowed
+            verdicts[held] = Verdict(CloseCode.NOT_ALLOWED, may_watch=may_watch)
+    return verdicts
+
+
+def _signs_in(session: Mapping[str, Any], user: AbstractBaseUser) -> bool:
+    """As django.contrib.auth.get_user(): the session names the user and was made with the password of now."""
+    stored = session.get(HASH_SESSION_KEY)
+    if str(session.get(SESSION_KEY)) != str(user.pk) or not stored:
+        return False
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(stored, known) for known in hashes)
+
+
+def _allowed(asked: list[Held], users: Mapping[int, AbstractBaseUser]) -> set[tuple[int, str, UUID]]:
+    """(user, mode, guest) for every guest asked about that is there and that the user may use in that mode."""
+    wanted: dict[tuple[int, Mode], set[UUID]] = {}
+    for held in asked:
+        for mode in {held.mode, Mode.WATCH}:
+            wanted.setdefault((held.user_id, mode), set()).add(held.guest_id)
+    arms = [
+        visible_to(users[user_id], _ACTION[mode])
+        .filter(pk__in=guests, gone_at__isnull=True)
+        .order_by()
+        .values_list(Value(user_id), Value(str(mode)), "pk")
+        for (user_id, mode), guests in wanted.items()
+        if user_id in users
+    ]
+    found: set[tuple[int, str, UUID]] = set()
+    for start in range(0, len(arms), ARMS):
+        first, *others = arms[start : start + ARMS]
+        found.update(first.union(*others, all=True) if others else first)
+    return found

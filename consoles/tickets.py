@@ -1,0 +1,68 @@
+"""Tickets: a short-lived pass to one graphical console of one guest, for one person in one browser session.
+
+A page asks for one (POST, CSRF, permission) and its websocket hands it in as a sub-protocol. 256 random bits, of which
+only the SHA-256 is stored; good for `settings.TICKET_SECONDS`, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from consoles.close_codes import CloseCode, ConsoleRefused
+from consoles.models import Kind, Mode, Ticket
+from consoles.sessions import session_hash
+from guests.inventory.models import Guest
+
+KEPT = timedelta(minutes=10)  # dead tickets are swept out by the next mint
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def mint(user: AbstractBaseUser, session_key: str, guest: Guest, *, kind: Kind, mode: Mode) -> str:
+    """A new ticket's token, 43 characters that fit a sub-protocol's name. The caller checked the permission."""
+    now = timezone.now()
+    Ticket.objects.filter(expires_at__lt=now - KEPT).delete()
+    token = secrets.token_urlsafe(32)
+    Ticket.objects.create(
+        token_hash=_hash(token),
+        user_id=user.pk,
+        session_hash=session_hash(session_key),
+        guest=guest,
+        kind=kind,
+        mode=mode,
+        expires_at=now + timedelta(seconds=settings.TICKET_SECONDS),
+    )
+    return token
+
+
+def redeem(token: str, *, user: AbstractBaseUser, session_key: str, kind: Kind, guest_id: UUID | None = None) -> Ticket:
+    """Use a ticket up and return it with its guest and host. One UPDATE decides, so of two redeemers one loses.
+
+    `guest_id`: the guest that the page says it shows, where it says so. Raises ConsoleRefused (4403), always with the
+    same sentence: unknown, used, expired, another person's, another session's, another kind's and another guest's
+    ticket look alike.
+    """
+    now = timezone.now()
+    fits = Ticket.objects.filter(
+        token_hash=_hash(token),
+        used_at__isnull=True,
+        expires_at__gt=now,
+        user_id=user.pk,
+        session_hash=session_hash(session_key),
+        kind=kind,
+    )
+    if guest_id is not None:
+        fits = fits.filter(guest_id=guest_id)
+    if fits.update(used_at=now) != 1:
+        raise ConsoleRefused(CloseCode.NOT_ALLOWED, _("The ticket is not valid any more. Connect again."))
+    return Ticket.objects.select_related("guest__host").get(token_hash=_hash(token))
