@@ -6,9 +6,15 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from dashboard.errors import hypervisor_error_page
+from guests.errors import HypervisorError
+
 
 class GuesthouseMiddleware:
-    """Adds Permissions-Policy, Cross-Origin-Resource-Policy and, on pages with guest data, Cache-Control: no-store."""
+    """Adds Permissions-Policy, Cross-Origin-Resource-Policy and, on pages with guest data, Cache-Control: no-store.
+
+    A HypervisorError that a view let through becomes its page: 404, 409 or 503.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -20,3 +26,7 @@ class GuesthouseMiddleware:
         if "Cache-Control" not in response:
             response["Cache-Control"] = "no-store"
         return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Our errors have pages; every other one is Django's to report."""
+        return hypervisor_error_page(request, exception) if isinstance(exception, HypervisorError) else None

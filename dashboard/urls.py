@@ -12,3 +12,8 @@ urlpatterns = [
     path("", include("consoles.urls")),
     path("", include("guests.urls")),
 ]
+
+handler400 = "dashboard.errors.bad_request"
+handler403 = "dashboard.errors.forbidden"
+handler404 = "dashboard.errors.not_found"
+handler500 = "dashboard.errors.failed"

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from django import template
+from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -176,3 +177,15 @@ def sparkline(history: str, now: float | None = None, *, tall: bool = False) -> 
 def guests_counted(count: int) -> str:
     """How many: "1 guest", "6 guests"."""
     return ngettext("%(count)d guest", "%(count)d guests", count) % {"count": count}
+
+
+@register.filter
+def control(field: BoundField) -> SafeString:
+    """A form field with this product's classes, and told apart when it was refused."""
+    widget = field.field.widget
+    classes = {"checkbox": "form-check-input", "select": "form-select"}.get(field.widget_type, "form-control")
+    attributes: dict[str, str | bool] = {"class": " ".join(filter(None, [widget.attrs.get("class"), classes]))}
+    if field.errors:
+        attributes["aria-invalid"] = "true"
+        attributes["aria-describedby"] = f"{field.id_for_label}_error"
+    return field.as_widget(attrs=attributes)

@@ -17,6 +17,19 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = csrfToken();
 });
 
+// A refusal of an htmx request is one sentence; it is said where messages stand.
+document.addEventListener("htmx:responseError", (event) => {
+  const text = event.detail.xhr.responseText;
+  if ((event.detail.xhr.getResponseHeader("Content-Type") ?? "").startsWith("text/plain")) sayRefused(text);
+});
+
+export function sayRefused(text) {
+  const note = document.createElement("p");
+  note.className = "gh-note bad";
+  note.textContent = text;
+  document.getElementById("messages")?.replaceChildren(note);
+}
+
 export function csrfToken() {
   return document.querySelector("meta[name=csrf-token]").content;
 }
