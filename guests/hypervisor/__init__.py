@@ -1,0 +1,1 @@
+"""The only room that talks to libvirt: connections, XML as values, reading, writing, events, streams, graphics."""

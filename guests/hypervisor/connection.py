@@ -1,0 +1,236 @@
+"""Connections to libvirt hosts: opened under a deadline, watched by keepalive, told about when they close.
+
+`libvirt.open` towards a stopped daemon never returns by itself, so it runs in a daemon thread that can be left behind.
+At most OPENINGS_PER_URI threads are left behind for one address; further opens wait for one of them to end.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+import libvirt
+from django.utils.translation import gettext as _
+
+from guests.errors import AuthenticationFailed, HypervisorError, HypervisorUnreachable, NotSupported, OperationRefused
+from guests.hypervisor.event_loop import start_event_loop
+from guests.hypervisor.failures import translated_errors
+
+__all__ = ["Connection", "open_connection", "start_event_loop", "translated_errors"]
+
+logger = logging.getLogger(__name__)
+
+OPENINGS_PER_URI = 6
+CLOSE_SECONDS = 2.0
+CLOSE_REASONS = {
+    libvirt.VIR_CONNECT_CLOSE_REASON_ERROR: "error",
+    libvirt.VIR_CONNECT_CLOSE_REASON_EOF: "eof",
+    libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE: "keepalive",
+    libvirt.VIR_CONNECT_CLOSE_REASON_CLIENT: "client",
+}
+
+
+class Connection:
+    """One open connection; may be used by several threads. `raw` is libvirt's object, for this room only."""
+
+    def __init__(self, uri: str, raw: Any) -> None:
+        parts = urlsplit(uri)
+        self.uri = uri
+        self.raw = raw
+        self.host = parts.hostname or ""  # "" on this machine
+        self.driver, _plus, self.transport = parts.scheme.partition("+")
+        self.lacks: set[str] = set()  # calls that this host's driver was found not to have
+        self.stuck_stats: threading.Thread | None = None  # a bulk stats call that has not come back
+        self._closed = False
+        self._watched = False
+        self._listeners: list[Callable[[str], None]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def is_test(self) -> bool:
+        """Libvirt's test driver: state and resizing, no consoles, no keepalive, state of its own per connection."""
+        return self.driver == "test"
+
+    @property
+    def is_local(self) -> bool:
+        """On this machine: descriptors can be passed, and its loopback is ours (network namespaces apart)."""
+        return not self.host and self.transport in {"", "unix"}
+
+    def is_alive(self) -> bool:
+        """Whether the connection is open as far as keepalive knows; asks nothing of the host."""
+        if self._closed:
+            return False
+        try:
+            with translated_errors():
+                return bool(self.raw.isAlive())
+        except NotSupported:
+            return True
+        except HypervisorError:
+            return False
+
+    def on_close(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Call `listener(reason)` in the event thread when the host goes away; the answer ends that."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def forget() -> None:
+            with self._lock, suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return forget
+
+    def watch(self, keepalive: tuple[int, int]) -> None:
+        """Keepalive (seconds between, how many may be missed) and the close callback, where the driver has them."""
+        if self.is_test:
+            return
+        with suppress(NotSupported), translated_errors():
+            self.raw.setKeepAlive(*keepalive)
+        with suppress(NotSupported), translated_errors():
+            self.raw.registerCloseCallback(self._was_closed, None)
+            self._watched = True
+
+    def _was_closed(self, _raw: Any, reason: int, _opaque: Any) -> None:
+        word = CLOSE_REASONS.get(reason, "error")
+        with self._lock:
+            listeners = [] if self._closed else list(self._listeners)
+        for listener in listeners:
+            try:
+                listener(word)
+            except Exception:
+                logger.exception("a listener of a closed connection failed")
+
+    def close(self) -> None:
+        """Close for good; never waits longer than 2 s for a host that hangs, and tells no listener."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._listeners.clear()
+        closing = threading.Thread(target=self._close, name="libvirt-close", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+
+    def _close(self) -> None:
+        with suppress(HypervisorError), translated_errors():
+            if self._watched:
+                self.raw.unregisterCloseCallback()
+        with suppress(HypervisorError), translated_errors():
+            self.raw.close()
+
+
+class _Opening:
+    """One attempt to open, in a thread that may outlive the one who waits for it."""
+
+    def __init__(self, uri: str, keepalive: tuple[int, int], slot: threading.Semaphore) -> None:
+        self._uri = uri
+        self._keepalive = keepalive
+        self._slot = slot
+        self._lock = threading.Lock()
+        self._left_behind = False
+        self._connection: Connection | None = None
+        self._error: Exception | None = None
+        self._done = threading.Event()
+        threading.Thread(target=self._run, name="libvirt-open", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            with translated_errors():
+                connection = Connection(self._uri, libvirt.open(dialled(self._uri)))
+            connection.watch(self._keepalive)
+            with self._lock:
+                self._connection = connection
+                left_behind = self._left_behind
+            if left_behind:
+                connection.close()
+        except Exception as error:
+            self._error = error
+        finally:
+            self._slot.release()
+            self._done.set()
+
+    def wait(self, seconds: float) -> Connection:
+        """The connection, or the error; after `seconds` the attempt is left behind and closes itself when it ends."""
+        self._done.wait(seconds)
+        with self._lock:
+            if self._connection is None and self._error is None:
+                self._left_behind = True
+                raise _silent(seconds)
+        if self._error is not None:
+            raise self._error
+        assert self._connection is not None
+        return self._connection
+
+
+class _Slots:
+    """How many openings of one address may be under way in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._slots: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(OPENINGS_PER_URI))
+
+    def of(self, uri: str) -> threading.Semaphore:
+        with self._lock:
+            return self._slots[uri]
+
+
+_slots = _Slots()
+
+
+def _silent(seconds: float) -> HypervisorUnreachable:
+    text = _("The host did not answer within %(seconds)d seconds.")
+    return HypervisorUnreachable(text % {"seconds": round(seconds)})
+
+
+def dialled(uri: str) -> str:
+    """The address as it is dialled: ssh must never ask on the terminal of the process (`no_tty`)."""
+    parts = urlsplit(uri)
+    if not parts.scheme.endswith("+ssh"):
+        return uri
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    if not any(name == "no_tty" for name, _value in query):
+        query.append(("no_tty", "1"))
+    return urlunsplit(SplitResult(parts.scheme, parts.netloc, parts.path, urlencode(query, safe="/"), parts.fragment))
+
+
+def open_connection(
+    uri: str,
+    *,
+    deadline_s: float = 10.0,
+    keepalive: tuple[int, int] = (3, 3),
+    on_close: Callable[[str], None] | None = None,
+) -> Connection:
+    """Open within `deadline_s` seconds, or raise HypervisorUnreachable, AuthenticationFailed or OperationRefused.
+
+    `keepalive` is (seconds between, missed): a host that hangs is noticed after seconds × (missed + 1). `on_close` gets
+    error, eof, keepalive or client, in the event thread, when the connection ends without `close()`.
+    """
+    start_event_loop()
+    if not urlsplit(uri).scheme:
+        raise OperationRefused(_("This is no libvirt address: it must look like qemu:///system."), detail=uri)
+    slot = _slots.of(uri)
+    if not slot.acquire(timeout=deadline_s):
+        raise _silent(deadline_s)
+    try:
+        connection = _Opening(uri, keepalive, slot).wait(deadline_s)
+    except AuthenticationFailed:
+        raise
+    except HypervisorUnreachable as error:
+        raise HypervisorUnreachable(
+            _("The host does not answer: it may be off, unreachable, or its libvirt is stopped."),
+            detail=error.detail or str(error),
+            code=error.code,
+        ) from error
+    except (NotSupported, OperationRefused) as error:
+        raise OperationRefused(
+            _("libvirt cannot use this address: check its driver, transport and parameters."),
+            detail=error.detail,
+            code=error.code,
+        ) from error
+    if on_close is not None:
+        connection.on_close(on_close)
+    return connection

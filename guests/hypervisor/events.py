@@ -1,0 +1,111 @@
+"""libvirt's domain events as `GuestEvent`s, in the event thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import libvirt
+
+from guests.errors import HypervisorError, NotSupported
+from guests.hypervisor.connection import Connection
+from guests.hypervisor.failures import translated_errors
+from guests.resources import EventKind, GuestEvent
+
+logger = logging.getLogger(__name__)
+
+Callback = Callable[[GuestEvent], None]
+
+_LIFECYCLE = {
+    libvirt.VIR_DOMAIN_EVENT_DEFINED: "defined",
+    libvirt.VIR_DOMAIN_EVENT_UNDEFINED: "undefined",
+    libvirt.VIR_DOMAIN_EVENT_STARTED: "started",
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED: "suspended",
+    libvirt.VIR_DOMAIN_EVENT_RESUMED: "resumed",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED: "stopped",
+    libvirt.VIR_DOMAIN_EVENT_SHUTDOWN: "shutdown",
+    libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED: "pmsuspended",
+    libvirt.VIR_DOMAIN_EVENT_CRASHED: "crashed",
+}
+
+
+class _Subscription:
+    """One subscriber of one connection; its methods are libvirt's callbacks."""
+
+    def __init__(self, connection: Connection, callback: Callback) -> None:
+        self._connection = connection
+        self._callback = callback
+        self._ids: list[int] = []
+
+    def register(self) -> None:
+        """Ask libvirt for every event that the driver has; lifecycle events are required."""
+        raw = self._connection.raw
+        with translated_errors():
+            self._ids.append(
+                raw.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
+            )
+        for event, method in (
+            (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._reboot),
+            (libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, self._balloon),
+            (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, self._device_added),
+            (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._device_removed),
+            (libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, self._metadata),
+            (libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, self._tray),
+        ):
+            with suppress(NotSupported), translated_errors():
+                self._ids.append(raw.domainEventRegisterAny(None, event, method, None))
+
+    def deregister(self) -> None:
+        """End it; a connection that broke has forgotten already."""
+        ids, self._ids = self._ids, []
+        for number in ids:
+            with suppress(HypervisorError), translated_errors():
+                self._connection.raw.domainEventDeregisterAny(number)
+
+    def _tell(self, domain: Any, kind: EventKind, detail: str, kib: int | None = None) -> None:
+        if not self._ids:
+            return
+        try:
+            self._callback(GuestEvent(kind, UUID(domain.UUIDString()), domain.name(), detail, kib))
+        except Exception:
+            logger.exception("a subscriber of guest events failed")
+
+    def _lifecycle(self, _c: Any, domain: Any, event: int, _detail: int, _opaque: Any) -> None:
+        word = _LIFECYCLE.get(event, "changed")
+        self._tell(domain, EventKind.DEFINITION if word in {"defined", "undefined"} else EventKind.LIFECYCLE, word)
+
+    def _reboot(self, _c: Any, domain: Any, _opaque: Any) -> None:
+        self._tell(domain, EventKind.REBOOT, "reboot")
+
+    def _balloon(self, _c: Any, domain: Any, kib: int, _opaque: Any) -> None:
+        self._tell(domain, EventKind.BALLOON, "balloon", kib)
+
+    def _device_added(self, _c: Any, domain: Any, alias: str, _opaque: Any) -> None:
+        self._tell(domain, EventKind.DEFINITION, f"device added: {alias}")
+
+    def _device_removed(self, _c: Any, domain: Any, alias: str, _opaque: Any) -> None:
+        self._tell(domain, EventKind.DEFINITION, f"device removed: {alias}")
+
+    def _metadata(self, _c: Any, domain: Any, _type: int, _uri: str | None, _opaque: Any) -> None:
+        self._tell(domain, EventKind.DEFINITION, "metadata")
+
+    def _tray(self, _c: Any, domain: Any, alias: str, _reason: int, _opaque: Any) -> None:
+        self._tell(domain, EventKind.DEFINITION, f"tray: {alias}")
+
+
+def subscribe(c: Connection, callback: Callback) -> Callable[[], None]:
+    """Call `callback` with every event of every guest from now on; the answer ends it.
+
+    The callback runs in the event thread of the whole process: it must return at once and may not call libvirt. Events
+    are lost while a connection is down: read everything again after opening a new one.
+    """
+    subscription = _Subscription(c, callback)
+    try:
+        subscription.register()
+    except HypervisorError:
+        subscription.deregister()
+        raise
+    return subscription.deregister

@@ -1,0 +1,113 @@
+"""libvirtError → the named errors of `guests.errors`: a sentence for people, libvirt's own words in `.detail` only.
+
+`translated_errors` is the one place that catches libvirtError. Numbers are libvirt's (virterror.h); a connection is
+broken as nova and vdsm tell it: by an error of the transport, whatever the call was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import libvirt
+from django.utils.translation import gettext as _
+
+from guests.errors import (
+    AuthenticationFailed,
+    DeviceBusy,
+    GuestNotFound,
+    HypervisorError,
+    HypervisorUnreachable,
+    NotSupported,
+    OperationRefused,
+)
+
+_TRANSPORTS = {libvirt.VIR_FROM_REMOTE, libvirt.VIR_FROM_RPC}
+_BROKEN = {
+    libvirt.VIR_ERR_INTERNAL_ERROR,  # 1: keepalive timeout, "client socket is closed"
+    libvirt.VIR_ERR_NO_CONNECT,  # 5
+    libvirt.VIR_ERR_INVALID_CONN,  # 6
+    libvirt.VIR_ERR_RPC,  # 39 is aborted; RPC errors of the transport itself
+    libvirt.VIR_ERR_SYSTEM_ERROR,  # 38: cannot connect, cannot write
+}
+_AUTHENTICATION = {libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, libvirt.VIR_ERR_AUTH_UNAVAILABLE}
+_DENIED = {libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED}
+_UNSUPPORTED = {
+    libvirt.VIR_ERR_NO_SUPPORT,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
+    libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+}
+
+
+def is_broken(error: libvirt.libvirtError) -> bool:
+    """Whether the connection itself failed, so that the outcome of the call is unknown."""
+    code, domain = error.get_error_code(), error.get_error_domain()
+    if code in {libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_CONN}:
+        return True
+    return domain in _TRANSPORTS and code in _BROKEN
+
+
+def translate(error: libvirt.libvirtError, name: str = "") -> HypervisorError:
+    """The named error for one of libvirt's; `name` is the guest's, as the person knows it."""
+    code = error.get_error_code() or 0
+    detail = error.get_error_message() or str(error)
+    guest = name or _("the guest")
+    if code in _AUTHENTICATION:
+        return AuthenticationFailed(
+            _("The host did not let Guesthouse in: check the credentials that its address uses."),
+            detail=detail,
+            code=code,
+        )
+    if is_broken(error):
+        return HypervisorUnreachable(
+            _("The connection to the host broke, or its libvirt does not answer."), detail=detail, code=code
+        )
+    if code == libvirt.VIR_ERR_NO_DOMAIN:
+        return GuestNotFound(_("%(guest)s is no longer on this host.") % {"guest": guest}, detail=detail, code=code)
+    if code in _UNSUPPORTED:
+        return NotSupported(
+            _("The driver of this host cannot do this for %(guest)s.") % {"guest": guest}, detail=detail, code=code
+        )
+    return OperationRefused(_sentence(code, guest), detail=detail, code=code)
+
+
+def _sentence(code: int, guest: str) -> str:
+    """What a refusal means to the person who asked."""
+    texts = {
+        libvirt.VIR_ERR_INVALID_ARG: _("The host refused a value for %(guest)s as not possible."),
+        libvirt.VIR_ERR_OPERATION_FAILED: _("The host tried and failed to do this for %(guest)s."),
+        libvirt.VIR_ERR_OPERATION_INVALID: _(
+            "%(guest)s is not in a state that allows this: it may just have been started or stopped."
+        ),
+        libvirt.VIR_ERR_OPERATION_TIMEOUT: _(
+            "%(guest)s did not answer the host in time: another operation may hold it, or it hangs."
+        ),
+        libvirt.VIR_ERR_OPERATION_ABORTED: _("What was asked of %(guest)s was cancelled on the host."),
+        libvirt.VIR_ERR_AGENT_UNRESPONSIVE: _("The guest agent inside %(guest)s does not answer."),
+        libvirt.VIR_ERR_NO_MEMORY: _("The host has not enough memory for %(guest)s."),
+        libvirt.VIR_ERR_SYSTEM_ERROR: _(
+            "The host's system refused this for %(guest)s: a file or device may be missing."
+        ),
+        libvirt.VIR_ERR_INTERNAL_ERROR: _("The host failed at this for %(guest)s; its administrator can see why."),
+        libvirt.VIR_ERR_DOM_EXIST: _("The host already has a guest of this name or UUID."),
+    }
+    if code in _DENIED:
+        return _("The host does not allow Guesthouse to do this: its connection may be read-only.")
+    text = texts.get(code) or _("The host refused this for %(guest)s.")
+    return text % {"guest": guest}
+
+
+@contextmanager
+def translated_errors(name: str = "") -> Iterator[None]:
+    """Raise named errors instead of libvirtError; `name` is the guest's for the sentence."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise translate(error, name) from error
+
+
+def busy(name: str, detail: str) -> DeviceBusy:
+    """A text console that another client holds (code 9 of openConsole)."""
+    text = _("Somebody else has the text console of %(guest)s open on the host.")
+    return DeviceBusy(text % {"guest": name}, detail=detail, code=libvirt.VIR_ERR_OPERATION_FAILED)

@@ -1,0 +1,154 @@
+"""A connected socket to a guest's VNC server, resolved now by UUID: never a port remembered from earlier.
+
+On this machine libvirt hands over a descriptor (no port, no password, no race). Elsewhere the live XML says where the
+hypervisor listens, and it is dialled only where that is certainly on the guest's own host.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from uuid import UUID
+
+import libvirt
+from django.utils.translation import gettext as _
+
+from guests.errors import HypervisorError, NotSupported, OperationRefused
+from guests.hypervisor.connection import Connection
+from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition
+from guests.hypervisor.failures import translated_errors
+from guests.hypervisor.reading import find_domain
+from guests.resources import Graphics
+
+DIAL_SECONDS = 5.0
+
+
+def open_graphics(c: Connection, uuid: UUID, index: int = 0) -> socket.socket:
+    """A blocking, connected stream socket that speaks RFB; `index` counts the guest's graphics devices.
+
+    Raises OperationRefused when the guest does not run or its server does not answer, NotSupported with what to
+    change when its definition allows no way to it.
+    """
+    domain = find_domain(c, uuid)
+    name = domain.name()
+    graphics = _live_graphics(c, uuid, index)
+    if c.is_local and not c.is_test:
+        try:
+            with translated_errors(name):
+                # SKIPAUTH: libvirt has already decided that we may; no password is asked for.
+                descriptor = domain.openGraphicsFD(index, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH)
+            return socket.socket(fileno=descriptor)
+        except NotSupported:
+            pass  # Xen's driver cannot hand one over: dial what the XML says
+    connected = _dial(c, name, graphics)
+    try:
+        # A guest that stopped meanwhile may have left its port to another one.
+        if _live_graphics(c, uuid, index) != graphics:
+            raise OperationRefused(_("%(guest)s was restarted just now; open its console again.") % {"guest": name})
+    except HypervisorError:
+        connected.close()
+        raise
+    return connected
+
+
+def _live_graphics(c: Connection, uuid: UUID, index: int) -> Graphics:
+    domain = find_domain(c, uuid)
+    name = domain.name()
+    if domain.ID() < 0:
+        raise OperationRefused(_("%(guest)s does not run: it has no screen now.") % {"guest": name})
+    with translated_errors(name):
+        xml = domain.XMLDesc(0)
+    try:
+        devices = parse_definition(xml).graphics
+    except UnreadableDefinition as error:
+        raise OperationRefused(_("The definition of %(guest)s cannot be read.") % {"guest": name}) from error
+    if index >= len(devices):
+        raise NotSupported(
+            _("%(guest)s has no graphics device: add one of type VNC to its definition.") % {"guest": name}
+        )
+    if devices[index].kind != "vnc":
+        raise NotSupported(
+            _("%(guest)s shows its screen by %(kind)s; only VNC can be shown here.")
+            % {"guest": name, "kind": devices[index].kind.upper()}
+        )
+    return devices[index]
+
+
+def _dial(c: Connection, name: str, graphics: Graphics) -> socket.socket:
+    if graphics.socket:
+        if not c.is_local:
+            raise _elsewhere(name)
+        return _connected(name, socket.AF_UNIX, graphics.socket)
+    if graphics.port is None:
+        raise NotSupported(_("The VNC server of %(guest)s has no port: it listens for nobody.") % {"guest": name})
+    if c.host:
+        family, address = _remote_address(c.host, graphics, name)
+    else:
+        family, address = _loopback_address(graphics, name)
+    return _connected(name, family, (address, graphics.port))
+
+
+def _loopback_address(graphics: Graphics, name: str) -> tuple[socket.AddressFamily, str]:
+    """Where a guest of this machine listens: loopback only, whatever the XML names."""
+    listen = ipaddress_of(graphics.address or "127.0.0.1")
+    if listen is not None and (listen.is_loopback or listen.is_unspecified):
+        return (socket.AF_INET6, "::1") if listen.version == 6 else (socket.AF_INET, "127.0.0.1")
+    raise NotSupported(
+        _("The VNC server of %(guest)s listens on another address than this machine's loopback.") % {"guest": name}
+    )
+
+
+def _remote_address(host: str, graphics: Graphics, name: str) -> tuple[socket.AddressFamily, str]:
+    """An address of the host itself at which this guest's server listens.
+
+    Two guests may use the same port on different addresses of a host: only an address that the server really has is
+    dialled, and only if the host's own name resolves to it.
+    """
+    listen = ipaddress_of(graphics.address or "")
+    if listen is None or listen.is_loopback:
+        raise _elsewhere(name)
+    try:
+        found = socket.getaddrinfo(host, graphics.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise OperationRefused(_("The name of the host cannot be resolved."), detail=str(error)) from error
+    for family, _type, _protocol, _name, address in found:
+        candidate = ipaddress_of(str(address[0]))
+        if candidate is None or (candidate.version != listen.version and listen.version == 4):
+            continue
+        if listen.is_unspecified or candidate == listen:
+            return family, str(address[0])
+    raise _elsewhere(name)
+
+
+def ipaddress_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address in a text, None for a name: names in a definition are not resolved."""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if text == "localhost" else text)
+    except ValueError:
+        return None
+
+
+def _connected(name: str, family: socket.AddressFamily, address: str | tuple[str, int]) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection.settimeout(DIAL_SECONDS)
+    try:
+        connection.connect(address)
+        if family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        connection.close()
+        raise OperationRefused(
+            _("The VNC server of %(guest)s does not answer.") % {"guest": name}, detail=str(error)
+        ) from error
+    connection.settimeout(None)
+    return connection
+
+
+def _elsewhere(name: str) -> NotSupported:
+    return NotSupported(
+        _(
+            "The VNC server of %(guest)s can be reached from inside its host only: let it listen on the host's own"
+            " address, in its definition or in the host's qemu.conf (vnc_listen), and start the guest again."
+        )
+        % {"guest": name}
+    )

@@ -1,0 +1,192 @@
+"""What a host is and which guests it has. Costs few calls: see each function."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+from uuid import UUID
+
+import libvirt
+from lxml import etree
+
+from guests.errors import GuestNotFound, NotSupported, OperationRefused
+from guests.hypervisor.connection import Connection
+from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition
+from guests.hypervisor.failures import translated_errors
+from guests.hypervisor.states import state_of
+from guests.hypervisor.stats import list_stats
+from guests.hypervisor.xml_document import parse_document
+from guests.resources import Definition, Guest, HostFacts, Memory, VCPUs, Virtualisation
+
+__all__ = ["find_domain", "free_memory_kib", "get_guest", "host_facts", "list_guests", "list_stats"]
+
+logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+def _if_told(call: Callable[[], _T]) -> _T | None:
+    """The answer of a call that not every driver has or that a host may refuse; None then."""
+    try:
+        with translated_errors():
+            return call()
+    except (NotSupported, OperationRefused):
+        return None
+
+
+def host_facts(c: Connection) -> HostFacts:
+    """What the host is and has: about eight calls, to be asked at connect and rarely after."""
+    with translated_errors():
+        architecture, memory_mib, cpus = c.raw.getInfo()[:3]
+        return HostFacts(
+            hostname=c.raw.getHostname(),
+            driver=c.raw.getType(),
+            hypervisor_version=_version(_if_told(c.raw.getVersion)),
+            libvirt_version=_version(c.raw.getLibVersion()),
+            architecture=architecture,
+            cpu_model=_cpu_model(c),
+            cpus=cpus,
+            memory_kib=memory_mib * 1024,
+            free_memory_kib=free_memory_kib(c),
+            is_local=c.is_local,
+        )
+
+
+def free_memory_kib(c: Connection) -> int | None:
+    """What new guests could take: on Linux hosts free and cached memory, on Xen what the hypervisor holds back."""
+    if "getMemoryStats" not in c.lacks:
+        stats = _if_told(lambda: c.raw.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS, 0))
+        if stats and "free" in stats:
+            return int(stats["free"] + stats.get("buffers", 0) + stats.get("cached", 0))
+        c.lacks.add("getMemoryStats")
+    free = _if_told(c.raw.getFreeMemory)
+    return int(free) // 1024 if free else None  # the test driver says 0 for what it does not know
+
+
+def _version(number: int | None) -> str:
+    """Libvirt's 7002000 as "7.2.0"."""
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}" if number else ""
+
+
+def _cpu_model(c: Connection) -> str:
+    """The processor's name by the firmware, else libvirt's name for its family; "" where neither is told."""
+    for call, path in (
+        (lambda: c.raw.getSysinfo(0), "processor/entry[@name='version']"),
+        (c.raw.getCapabilities, "host/cpu/model"),
+    ):
+        xml = _if_told(call)
+        if xml:
+            with suppress(UnreadableDefinition, etree.XPathError):
+                model = (parse_document(xml).findtext(path) or "").strip()
+                if model:
+                    return model[:120]
+    return ""
+
+
+def find_domain(c: Connection, uuid: UUID) -> Any:
+    """Libvirt's object for a guest, or GuestNotFound; one call. For this room only."""
+    with translated_errors():
+        return c.raw.lookupByUUIDString(str(uuid))
+
+
+def get_guest(c: Connection, uuid: UUID) -> Guest:
+    """One guest as it is now; GuestNotFound when the host does not have it. About six calls."""
+    domain = find_domain(c, uuid)
+    with translated_errors(domain.name()):
+        persistent = bool(domain.isPersistent())
+        return _read(domain, state=tuple(domain.state()), persistent=persistent, autostart=bool(_autostart(domain)))
+
+
+def _autostart(domain: Any) -> int:
+    return _if_told(domain.autostart) or 0  # Domain-0 refuses to tell
+
+
+def list_guests(c: Connection) -> list[Guest]:
+    """Every guest: three listings and one bulk state for the host (a state per guest on drivers without it), and the
+    XML of each guest (two when it runs and is persistent). A guest that went away meanwhile is left out.
+    """
+    with translated_errors():
+        domains = c.raw.listAllDomains(0)
+        persistent = _uuids(c.raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT))
+        autostart = _uuids(c.raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART))
+    states = _bulk_states(c)
+    guests = []
+    for domain in domains:
+        uuid = domain.UUIDString()
+        with suppress(GuestNotFound), translated_errors(domain.name()):
+            state = states.get(uuid) or tuple(domain.state())
+            guests.append(_read(domain, state=state, persistent=uuid in persistent, autostart=uuid in autostart))
+    return guests
+
+
+def _uuids(domains: list[Any]) -> set[str]:
+    return {domain.UUIDString() for domain in domains}
+
+
+def _bulk_states(c: Connection) -> dict[str, tuple[int, int]]:
+    """State and reason of all guests in one call, by UUID; empty where the driver has no such call."""
+    if "getAllDomainStats" in c.lacks:
+        return {}
+    try:
+        with translated_errors():
+            # STATE alone needs no lock of a guest: a hung guest does not hold this up.
+            records = c.raw.getAllDomainStats(
+                libvirt.VIR_DOMAIN_STATS_STATE, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+            )
+    except NotSupported:
+        c.lacks.add("getAllDomainStats")
+        return {}
+    return {d.UUIDString(): (s["state.state"], s["state.reason"]) for d, s in records if "state.state" in s}
+
+
+def _read(domain: Any, *, state: tuple[int, int], persistent: bool, autostart: bool) -> Guest:
+    uuid, domain_id = UUID(domain.UUIDString()), domain.ID()
+    word, reason = state_of(*state, active=domain_id >= 0)
+    next_boot = _definition(domain, libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else None
+    # A transient guest that stopped meanwhile is gone: asking for its XML says so.
+    live = _definition(domain, 0) if word.is_active or next_boot is None else None
+    return Guest(
+        uuid=uuid,
+        domain_id=domain_id if domain_id >= 0 and word.is_active else None,
+        name=domain.name(),
+        state=word,
+        reason=reason,
+        privileged=uuid.int == 0,
+        persistent=persistent,
+        autostart=autostart,
+        live=live,
+        next_boot=next_boot,
+    )
+
+
+def _definition(domain: Any, flags: int) -> Definition:
+    try:
+        return parse_definition(domain.XMLDesc(flags))
+    except UnreadableDefinition as error:
+        logger.warning("the definition of guest %s is unreadable: %s", domain.UUIDString(), error)
+        return _bare_definition(domain)
+
+
+def _bare_definition(domain: Any) -> Definition:
+    """What is known of a guest whose XML is refused, so that the others are still shown: sizes, no devices."""
+    _state, maximum_kib, current_kib, vcpus, _time = domain.info()
+    return Definition(
+        uuid=UUID(domain.UUIDString()),
+        name=domain.name(),
+        title="",
+        description="",
+        virtualisation=Virtualisation.FULL,
+        os_type="",
+        domain_type="",
+        machine="",
+        firmware="",
+        memory=Memory(current_kib=current_kib, maximum_kib=maximum_kib),
+        vcpus=VCPUs(current=vcpus, maximum=vcpus),
+        balloon=False,
+        stats_period_s=0,
+        disks=(),
+        nics=(),
+        text_consoles=(),
+        graphics=(),
+    )
