@@ -15,3 +15,10 @@ class OwnStaticFiles(StaticFilesConfig):
     """Leaves out the copies of htmx that django-htmx brings: ours is vendored with its hash (static/vendor)."""
 
     ignore_patterns = [*StaticFilesConfig.ignore_patterns, "django_htmx"]
+
+    def ready(self) -> None:
+        """Listen to sign-ins, sign-outs and password changes."""
+        from dashboard.accounts import recording, sessions
+
+        recording.connect()
+        sessions.connect()

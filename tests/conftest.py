@@ -51,3 +51,11 @@ def flush_despite_append_only_audit() -> Iterator[None]:
         operations.execute_sql_flush = without_triggers
     yield
     operations.execute_sql_flush = flush
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_as_they_lie() -> None:
+    """Pages are rendered without `collectstatic`: names unhashed, files found where they are kept."""
+    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": plain}}
+    settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = True

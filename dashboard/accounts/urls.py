@@ -1,7 +1,22 @@
-"""Sign-in and people; django-allauth's own URLs, with their names as they are."""
+"""Sign-in and one's own account: django-allauth's views under its own names, and only those that work here.
+
+Left out, because nobody signs up and nothing is mailed: signup, e-mail addresses and their confirmation, password reset
+and login codes by e-mail. A forgotten password is set anew by `manage.py changepassword NAME`.
+"""
 
 from __future__ import annotations
 
+from allauth.account import views
 from django.urls import include, path
 
-urlpatterns = [path("", include("allauth.urls"))]
+from dashboard.accounts.views import sign_in
+
+urlpatterns = [
+    path("login/", sign_in, name="account_login"),
+    path("logout/", views.logout, name="account_logout"),
+    path("inactive/", views.account_inactive, name="account_inactive"),
+    path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
+    path("password/change/", views.password_change, name="account_change_password"),
+    path("2fa/", include("allauth.mfa.urls")),
+    path("sessions/", include("allauth.usersessions.urls")),
+]

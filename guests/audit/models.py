@@ -34,7 +34,7 @@ class AuditRecord(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Add a line; a line that stands is never written again."""
-        if self.pk is not None:
+        if not self._state.adding:
             raise TypeError("audit records are append-only")
         super().save(*args, **kwargs)
 
