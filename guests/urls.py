@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from guests.views import guest_list, guest_page, operation_list, power, resizing
+from guests.views import bulk, find, guest_list, guest_page, operation_list, power, resizing
 
 app_name = "guests"
 urlpatterns = [
     path("guests/", guest_list.guest_list, name="list"),
     path("guests/rows/", guest_list.guest_rows, name="rows"),  # ?id=…&id=…: the rows that changed
-    path("guests/bulk/", guest_list.bulk, name="bulk"),
-    path("find/", guest_list.find, name="find"),
+    path("guests/bulk/", bulk.bulk, name="bulk"),
+    path("find/", find.find, name="find"),
     path("guests/<uuid:guest_id>/", guest_page.overview, name="detail"),
     path("guests/<uuid:guest_id>/console/", guest_page.console, name="console"),
     path("guests/<uuid:guest_id>/resources/", guest_page.resources, name="resources"),

@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from guests.inventory.models import Guest
-from guests.operations.models import OperationState
+from guests.operations.kinds import KINDS
+from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
 from guests.templatetags.measures import bar_svg, memory_amount, memory_label, memory_unit, sparkline_svg
 from guests.units import memory_text, rate_number, size_text
@@ -189,3 +190,10 @@ def control(field: BoundField) -> SafeString:
         attributes["aria-invalid"] = "true"
         attributes["aria-describedby"] = f"{field.id_for_label}_error"
     return field.as_widget(attrs=attributes)
+
+
+@register.simple_tag
+def operation_label(operation: Operation) -> str:
+    """What was asked: the kind's own words."""
+    kind = KINDS.get(operation.kind)
+    return operation.kind if kind is None else str(kind.label)

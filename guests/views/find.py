@@ -1,0 +1,44 @@
+"""/find/?q=: a guest by name, id or UUID; straight to it where one answers."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from guests.access import visible_to
+
+MOST = 100
+
+
+@require_safe
+def find(request: HttpRequest) -> HttpResponse:
+    """Exact matches first (id of a running guest, UUID, name), else names in part; an id that runs no more says so."""
+    q = request.GET.get("q", "").replace("\0", "").strip()[:200]
+    seen = visible_to(request.user).select_related("host").order_by("name", "id")
+    matches = list(seen.filter(_exact(q))[:MOST]) if q else []
+    if q and not matches:
+        matches = list(seen.filter(Q(name__icontains=q) | Q(macs__icontains=q.lower()), gone_at=None)[:MOST])
+    if len(matches) == 1 and matches[0].gone_at is None:
+        return redirect(matches[0])
+    context = {"section": "guests", "q": q, "matches": matches, "is_id": _is_id(q), "most": MOST}
+    return render(request, "guests/find.html", context, status=200 if matches or not q else 404)
+
+
+def _is_id(q: str) -> bool:
+    return q.isascii() and q.isdigit() and len(q) < 10
+
+
+def _exact(q: str) -> Q:
+    found = Q(name=q)
+    if _is_id(q):
+        found |= Q(domain_id=int(q), gone_at=None)
+    try:
+        uuid = UUID(q)
+    except ValueError:
+        return found
+    # A UUID also finds guests that went away: their history is still there.
+    return found | Q(uuid=uuid) | Q(pk=uuid)

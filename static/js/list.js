@@ -1,0 +1,197 @@
+// The guest list: rows that changed are fetched and put into place without moving anything, selection, focus and open
+// menus kept; the bulk bar says how many of the chosen each act fits.
+const list = document.getElementById("guest-list");
+const bulk = () => document.getElementById("bulk");
+const picks = () => [...list.querySelectorAll(".gh-pick")];
+
+// ---------------------------------------------------------------- selection
+
+function drawBar() {
+  const bar = list.querySelector(".gh-bulk");
+  if (!bar) return;
+  const rows = picks().filter((pick) => pick.checked).map((pick) => pick.closest("[data-row]"));
+  const all = picks();
+  bar.querySelector("[data-count]").textContent = bar.dataset.selected.replace("%(all)s", rows.length);
+  for (const button of bar.querySelectorAll("[name=kind]")) {
+    const fit = rows.filter((row) => row.dataset.acts.split(" ").includes(button.value)).length;
+    button.disabled = fit === 0;
+    button.title = fit === 0 ? bar.dataset.none : "";
+    const some = fit > 0 && fit < rows.length;
+    button.querySelector("[data-fit]").textContent = some
+      ? bar.dataset.of.replace("%(fit)s", fit).replace("%(all)s", rows.length)
+      : "";
+  }
+  const head = document.getElementById("pick-all");
+  head.checked = rows.length > 0 && rows.length === all.length;
+  head.indeterminate = rows.length > 0 && rows.length < all.length;
+}
+
+list.addEventListener("change", (event) => {
+  if (event.target.id === "pick-all") for (const pick of picks()) pick.checked = event.target.checked;
+  if (event.target.closest("#pick-all, .gh-pick")) drawBar();
+});
+list.addEventListener("reset", () => setTimeout(drawBar));
+document.addEventListener("keydown", (event) => {
+  const nothingOpen = !document.querySelector("dialog[open], details[open], :popover-open");
+  if (event.key === "Escape" && nothingOpen && picks().some((pick) => pick.checked)) bulk().reset();
+});
+
+// ---------------------------------------------------------------- menus
+
+// A popover lies in the top layer, where no scrolling table cuts it off; here it gets its place beside its button.
+list.addEventListener(
+  "toggle",
+  (event) => {
+    if (event.newState !== "open" || !event.target.matches(".gh-pop")) return;
+    const button = event.target.previousElementSibling.getBoundingClientRect();
+    const menu = event.target.getBoundingClientRect();
+    const below = button.bottom + 4 + menu.height <= innerHeight;
+    event.target.style.left = `${Math.max(8, button.right - menu.width)}px`;
+    event.target.style.top = `${below ? button.bottom + 4 : Math.max(8, button.top - 4 - menu.height)}px`;
+  },
+  true,
+);
+list.addEventListener("click", (event) => {
+  event.target.closest(".gh-pop button, .gh-pop a")?.closest(".gh-pop").hidePopover();
+});
+addEventListener("scroll", () => document.querySelector(".gh-pop:popover-open")?.hidePopover(), { passive: true });
+
+// ---------------------------------------------------------------- live rows
+
+let busy = false;
+let waiting = null; // ids that changed while a fetch was under way; "all" for every row
+
+function merge(ids) {
+  if (ids === "all" || waiting === "all") waiting = "all";
+  else waiting = new Set([...(waiting ?? []), ...ids]);
+}
+
+document.addEventListener("gh:changed", (event) => {
+  const { all, guests = [], hosts = [], operations = [] } = event.detail;
+  if (all || hosts.length) merge("all");
+  else if (guests.length) merge(guests);
+  else if (operations.length) merge([]); // an operation's guest is hinted, too
+  refresh();
+});
+
+async function refresh() {
+  if (busy || waiting === null || !bulk()) return;
+  busy = true;
+  const asked = waiting;
+  waiting = null;
+  try {
+    await fetchRows(asked);
+  } catch {
+    // The next hint or poll asks again.
+  }
+  busy = false;
+  if (waiting !== null) setTimeout(refresh, 100);
+}
+
+async function fetchRows(asked) {
+  const shown = [...list.querySelectorAll("[data-row]")].map((row) => row.dataset.row);
+  const ids = asked === "all" ? shown : shown.filter((id) => asked.has(id));
+  const here = new URL(bulk().dataset.listUrl, location.href);
+  const url = new URL(bulk().dataset.rowsUrl, location.href);
+  url.search = here.search;
+  for (const id of ids) url.searchParams.append("id", id);
+  const response = await fetch(url, { headers: { "HX-Request": "true" } });
+  if (!response.ok || response.redirected || here.search !== new URL(bulk().dataset.listUrl, location.href).search) return;
+  const answer = document.createElement("template");
+  answer.innerHTML = await response.text();
+  const fresh = answer.content.getElementById("changed");
+  if (!fresh) return;
+  for (const part of ["chips", "banners"]) putPart(document.getElementById(part), answer.content.getElementById(part));
+  const missing = ids.some((id) => !fresh.querySelector(`#row-${CSS.escape(id)}`));
+  if (missing || fresh.dataset.total !== bulk().dataset.total) {
+    await reload(here);
+    return;
+  }
+  for (const row of fresh.querySelectorAll("[data-row]")) putRow(document.getElementById(row.id), row);
+  drawBar();
+}
+
+// What holds the focus, told in a way that also finds it in the part that takes its place.
+function focused(part) {
+  const active = document.activeElement;
+  if (!part.contains(active)) return null;
+  for (const name of ["id", "href", "value", "title"]) {
+    const value = active.getAttribute(name);
+    if (value) return `${active.localName}[${name}="${CSS.escape(value)}"]`;
+  }
+  return active.localName;
+}
+
+function putPart(old, fresh) {
+  if (!old || !fresh || old.isEqualNode(fresh)) return;
+  const left = old.scrollLeft;
+  const focus = focused(old);
+  old.replaceChildren(...fresh.childNodes);
+  old.scrollLeft = left;
+  window.htmx.process(old);
+  if (focus) old.querySelector(focus)?.focus({ preventScroll: true });
+}
+
+function putRow(old, fresh) {
+  if (!old) return;
+  old.className = fresh.className;
+  old.dataset.acts = fresh.dataset.acts;
+  for (const [index, cell] of [...fresh.cells].entries()) {
+    const now = old.cells[index];
+    if (now.classList.contains("c-pick") || now.isEqualNode(cell)) continue;
+    if (now.querySelector(":popover-open")) continue; // replaced with the next change, when the menu is closed
+    const focus = focused(now);
+    now.replaceChildren(...cell.childNodes);
+    if (focus) (now.querySelector(focus) ?? now.querySelector("a, button"))?.focus({ preventScroll: true });
+  }
+}
+
+// A guest came, went, or no longer answers to the filters: the list anew, with what was chosen.
+async function reload(here) {
+  if (list.querySelector(":popover-open")) {
+    merge("all");
+    return;
+  }
+  await window.htmx.ajax("GET", here.pathname + here.search, { target: "#guest-list", swap: "innerHTML" });
+}
+
+let kept = null;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target !== list) return;
+  kept = { ids: picks().filter((pick) => pick.checked).map((pick) => pick.value), focus: focused(list) };
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target !== list || !kept) return;
+  const { ids, focus } = kept;
+  kept = null;
+  for (const pick of picks()) pick.checked = ids.includes(pick.value);
+  if (focus && !list.contains(document.activeElement)) list.querySelector(focus)?.focus({ preventScroll: true });
+  drawBar();
+  drawLive();
+});
+
+// ---------------------------------------------------------------- foot and results
+
+function drawLive() {
+  const state = document.documentElement.dataset.live;
+  for (const note of document.querySelectorAll("[data-live-note]")) {
+    const text = { live: note.dataset.now, polling: note.dataset.polling, ended: note.dataset.ended }[state];
+    if (text && note.textContent !== text) note.textContent = text;
+    note.classList.toggle("off", state !== "live");
+  }
+}
+
+document.addEventListener("gh:live", drawLive);
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-dismiss]");
+  button?.closest(button.dataset.dismiss).remove();
+});
+document.body.addEventListener("htmx:afterRequest", (event) => {
+  if (event.target.closest?.("#bulk") && event.detail.requestConfig.verb === "post") {
+    merge("all");
+    refresh();
+  }
+});
+
+drawBar();
+drawLive();
