@@ -6,18 +6,19 @@ import os
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
+from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 http = get_asgi_application()
 
 from consoles.routing import websocket_urlpatterns as console_routes  # noqa: E402
 from dashboard.live import websocket_urlpatterns as live_routes  # noqa: E402
-from dashboard.sockets import SignedInSockets  # noqa: E402
+from dashboard.sockets import SignedInSockets, no_such_socket  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": http,
         # Every websocket route passes SignedInSockets: exact origin and a signed-in person, or HTTP 403 before the upgrade.
-        "websocket": SignedInSockets(URLRouter([*live_routes, *console_routes])),
+        "websocket": SignedInSockets(URLRouter([*live_routes, *console_routes, re_path("", no_such_socket)])),
     }
 )

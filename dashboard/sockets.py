@@ -1,7 +1,66 @@
-"""The gate of every websocket: an exact origin and a signed-in person, or HTTP 403 before the upgrade."""
+"""The gate of every websocket: an exact origin and a signed-in person, or HTTP 403 before the upgrade.
+
+Whoever passes and is refused for any other reason is accepted, sent nothing, and closed with a code: a browser is told
+a close code only of a socket that was open.
+"""
 
 from __future__ import annotations
 
-from channels.auth import AuthMiddlewareStack
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
-SignedInSockets = AuthMiddlewareStack
+from channels.auth import AuthMiddlewareStack
+from django.conf import settings
+
+from consoles.close_codes import CloseCode
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class SignedInSockets:
+    """Wraps the router of all websocket routes."""
+
+    def __init__(self, inner: Application) -> None:
+        self._signed_in = cast("Application", AuthMiddlewareStack(cast("Any", _OnlySignedIn(inner))))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _from_our_origin(scope):
+            await _deny(receive, send)
+            return
+        await self._signed_in(scope, receive, send)
+
+
+class _OnlySignedIn:
+    """Behind Channels' sessions: `scope["user"]` is known."""
+
+    def __init__(self, inner: Application) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        user = scope["user"]
+        if not user.is_authenticated or not user.is_active:
+            await _deny(receive, send)
+            return
+        await self._inner(scope, receive, send)
+
+
+def _from_our_origin(scope: Scope) -> bool:
+    """Exactly one Origin header, and it is one of ours: scheme, host and port. A missing one and "null" are foreign."""
+    origins = [value for name, value in scope.get("headers", []) if name.lower() == b"origin"]
+    return len(origins) == 1 and origins[0].decode("latin-1").lower() in settings.ORIGINS
+
+
+async def _deny(receive: Receive, send: Send) -> None:
+    """HTTP 403 instead of the upgrade."""
+    if (await receive())["type"] == "websocket.connect":
+        await send({"type": "websocket.close", "code": int(CloseCode.NOT_ALLOWED)})
+
+
+async def no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """ASGI application of every other path, as the last route."""
+    if (await receive())["type"] == "websocket.connect":
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": int(CloseCode.NOT_FOUND)})
