@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -33,6 +32,7 @@ from guests.hypervisor.writing import (
 )
 from guests.resources import EventKind, GuestEvent, GuestState, GuestStats
 from tests.guests.hypervisor.recording import recorded
+from tests.labs.lab import Lab
 from tests.live.hypervisor_guest import BANNER, Terminal, own_guest, until
 
 pytestmark = pytest.mark.live
@@ -41,8 +41,9 @@ MIB = 1024
 
 
 @pytest.fixture(scope="module")
-def host(lab: Any) -> Iterator[Connection]:
-    connection = open_connection(lab.uri)
+def host(lab_of_session: Lab) -> Iterator[Connection]:
+    lab_of_session.restore()
+    connection = open_connection(lab_of_session.uri)
     yield connection
     connection.close()
 
@@ -217,11 +218,15 @@ def test_an_unknown_text_console_is_named_as_missing(host: Connection, guest: UU
 def test_opening_and_closing_text_consoles_leaks_no_descriptor(host: Connection, guest: UUID) -> None:
     Terminal(host, guest).stream.close()
     gc.collect()
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for _ in range(30):
         Terminal(host, guest).stream.close()
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    assert descriptors() <= before + 1
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_hands_over_a_socket_that_speaks_rfb(host: Connection, guest: UUID) -> None:
@@ -259,7 +264,7 @@ def test_a_guest_that_shuts_down_ends_its_text_console(host: Connection) -> None
             force_off(host, uuid)
 
 
-def test_a_guest_that_hangs_does_not_hold_up_the_stats_of_the_others(host: Connection, guest: UUID, lab: Any) -> None:
+def test_a_guest_that_hangs_does_not_hold_up_the_stats_of_the_others(host: Connection, guest: UUID, lab: Lab) -> None:
     with own_guest(host, "hypervisor-3") as uuid:
         start(host, uuid)
         pid = qemu_pid(uuid)

@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -14,16 +13,17 @@ from guests.errors import HypervisorUnreachable
 from guests.hypervisor.connection import OPENINGS_PER_URI, open_connection
 from guests.hypervisor.reading import list_guests
 from guests.hypervisor.writing import start
+from tests.labs.lab import Lab
 from tests.live.hypervisor_guest import BANNER, Terminal, own_guest, until
 
 pytestmark = [pytest.mark.live]
 
 
 @pytest.fixture
-def hung_libvirtd(lab: Any) -> Iterator[None]:
+def hung_libvirtd(lab: Lab) -> Iterator[None]:
     lab.stop_libvirtd(signal.SIGSTOP)
     yield
-    lab.stop_libvirtd(signal.SIGCONT)
+    lab.start_libvirtd()
     until(lambda: answers(lab.uri), 30, "libvirtd goes on")
 
 
@@ -36,7 +36,7 @@ def answers(uri: str) -> bool:
     return True
 
 
-def test_an_open_towards_a_hung_libvirtd_ends_at_its_deadline_and_is_bounded(lab: Any, hung_libvirtd: None) -> None:
+def test_an_open_towards_a_hung_libvirtd_ends_at_its_deadline_and_is_bounded(lab: Lab, hung_libvirtd: None) -> None:
     began = time.monotonic()
     with pytest.raises(HypervisorUnreachable, match="does not answer"):
         open_connection(lab.uri, deadline_s=1.0)
@@ -49,7 +49,7 @@ def test_an_open_towards_a_hung_libvirtd_ends_at_its_deadline_and_is_bounded(lab
     assert all(thread.daemon for thread in left_behind)
 
 
-def test_keepalive_ends_a_call_that_a_hung_libvirtd_does_not_answer(lab: Any) -> None:
+def test_keepalive_ends_a_call_that_a_hung_libvirtd_does_not_answer(lab: Lab) -> None:
     reasons: list[str] = []
     connection = open_connection(lab.uri, keepalive=(1, 2), on_close=reasons.append)
     lab.stop_libvirtd(signal.SIGSTOP)
@@ -65,11 +65,11 @@ def test_keepalive_ends_a_call_that_a_hung_libvirtd_does_not_answer(lab: Any) ->
         connection.close()
         assert time.monotonic() - began < 3
     finally:
-        lab.stop_libvirtd(signal.SIGCONT)
+        lab.start_libvirtd()
     until(lambda: answers(lab.uri), 30, "libvirtd goes on")
 
 
-def test_a_killed_libvirtd_is_told_at_once_and_ends_text_consoles_as_lost(lab: Any) -> None:
+def test_a_killed_libvirtd_is_told_at_once_and_ends_text_consoles_as_lost(lab: Lab) -> None:
     reasons: list[str] = []
     connection = open_connection(lab.uri, on_close=reasons.append)
     with own_guest(connection, "hypervisor-4") as uuid:
