@@ -10,6 +10,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+pytest_plugins = ["tests.labs.fixtures"]
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(

@@ -33,6 +33,7 @@ class DemoHost(ABC):
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._spawned: subprocess.Popen[bytes] | None = None  # outlives this process, if this process does not end it
         self.socket = directory / "run" / "libvirt" / "libvirt-sock"
 
     @property
@@ -80,6 +81,9 @@ class DemoHost(ABC):
         if self.directory.exists():
             with self._locked():
                 self._end()
+        if self._spawned is not None:
+            self._spawned.wait(20)
+            self._spawned = None
 
     def start(self) -> None:
         """Start libvirtd, if it does not run; it finds its guests again."""

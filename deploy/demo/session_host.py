@@ -1,4 +1,4 @@
-"""The demo host of an ordinary user: a session libvirtd below a keeper that reaps for it. No namespace, no capability."""
+"""The demo host of an ordinary user: a session libvirtd below a keeper that reaps for it, without any capability."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SessionHost(DemoHost):
             (self.directory / part).mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.directory / "config" / "libvirt" / "qemu.conf").write_text('stdio_handler = "file"\n')
         with (self.directory / "log" / "keeper.log").open("wb") as log:
-            keeper = subprocess.Popen(
+            keeper = self._spawned = subprocess.Popen(
                 [sys.executable, KEEPER, self.directory],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -56,7 +56,7 @@ class SystemHost(DemoHost):
             return None
         if init is None:
             return None
-        namespace = os.readlink(f"/proc/{init.pid}/ns/pid")
+        namespace = Path(f"/proc/{init.pid}/ns/pid").readlink()
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and _pid_inside(entry, namespace) == inner:
                 return process(int(entry.name))
@@ -77,7 +77,7 @@ class SystemHost(DemoHost):
         (self.directory / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF)
         (self.directory / "etc" / "qemu.conf").write_text(QEMU_CONF)
         with (self.directory / "init.log").open("wb") as log:
-            outer = subprocess.Popen(
+            outer = self._spawned = subprocess.Popen(
                 ["unshare", "-m", "-n", "-p", "-f", "--kill-child", "--mount-proc", "bash", INIT, self.directory],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -122,10 +122,10 @@ class SystemHost(DemoHost):
                 raise DemoHostError("The demo host's namespaces did not end within 20 s.")
 
 
-def _pid_inside(entry: Path, namespace: str) -> str | None:
+def _pid_inside(entry: Path, namespace: Path) -> str | None:
     """The innermost pid of a process, if it lives in that PID namespace."""
     try:
-        if os.readlink(entry / "ns" / "pid") != namespace:
+        if (entry / "ns" / "pid").readlink() != namespace:
             return None
         lines = (entry / "status").read_text().splitlines()
     except OSError:

@@ -74,8 +74,15 @@ class Lab:
         return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) == 2}
 
     def wait_until_booted(self, name: str, seconds: float = 60) -> None:
-        """Return when the guest's balloon driver answers; its shells come up at the same moment."""
-        assert wait_until(lambda: "usable" in self.balloon(name), seconds, step=0.3), f"{name} did not boot"
+        """Return when the guest's balloon has arrived; its shells come up a moment before."""
+        wanted = int(self.virsh("dumpxml", self.uuid(name), "--inactive", "--xpath", "//currentMemory/text()"))
+
+        def arrived() -> bool:
+            balloon = self.balloon(name)
+            # The guest's own figures follow every 2 s.
+            return balloon["actual"] == wanted and 0 < balloon.get("usable", 0) < wanted
+
+        assert wait_until(arrived, seconds, step=0.3), f"{name} did not boot: {self.balloon(name)}"
 
     def restore(self) -> None:
         """Bring libvirtd and every guest back to how `up` made them; quick when nothing was changed."""
