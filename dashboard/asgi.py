@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any, cast
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
@@ -15,10 +16,11 @@ from consoles.routing import websocket_urlpatterns as console_routes  # noqa: E4
 from dashboard.live import websocket_urlpatterns as live_routes  # noqa: E402
 from dashboard.sockets import SignedInSockets, no_such_socket  # noqa: E402
 
+routes: list[Any] = [*live_routes, *console_routes, re_path("", cast("Any", no_such_socket))]
 application = ProtocolTypeRouter(
     {
         "http": http,
-        # Every websocket route passes SignedInSockets: exact origin and a signed-in person, or HTTP 403 before the upgrade.
-        "websocket": SignedInSockets(URLRouter([*live_routes, *console_routes, re_path("", no_such_socket)])),
+        # Exact origin and a signed-in person, or HTTP 403 before the upgrade.
+        "websocket": SignedInSockets(URLRouter(routes)),
     }
 )

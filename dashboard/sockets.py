@@ -23,8 +23,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 class SignedInSockets:
     """Wraps the router of all websocket routes."""
 
-    def __init__(self, inner: Application) -> None:
-        self._signed_in = cast("Application", AuthMiddlewareStack(cast("Any", _OnlySignedIn(inner))))
+    def __init__(self, inner: Any) -> None:
+        self._signed_in: Any = AuthMiddlewareStack(cast("Any", _OnlySignedIn(inner)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _from_our_origin(scope):
@@ -60,7 +60,7 @@ async def _deny(receive: Receive, send: Send) -> None:
 
 
 async def no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI application of every other path, as the last route."""
+    """Every other path: the last route."""
     if (await receive())["type"] == "websocket.connect":
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.close", "code": int(CloseCode.NOT_FOUND)})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -39,8 +39,9 @@ Key = tuple[str, UUID, str]  # host address, libvirt's UUID, device
 class TextBroker:
     """`await start()`, serve, `await stop()`."""
 
-    def __init__(self, sessions: LiveSessions, path: Path) -> None:
+    def __init__(self, sessions: LiveSessions, path: Path, link: Callable[[str], HostLink] = HostLink) -> None:
         self._sessions = sessions
+        self._link = link
         self._path = path
         self._links: dict[str, HostLink] = {}
         self._devices: dict[Key, Device] = {}
@@ -130,8 +131,10 @@ class TextBroker:
         key = (guest.host.uri, guest.uuid, name)
         device = self._devices.pop(key, None)
         if device is None:
-            link = self._links.setdefault(guest.host.uri, HostLink(guest.host.uri))
-            device = link.device(guest.uuid, name)
+            uri = guest.host.uri
+            if uri not in self._links:
+                self._links[uri] = self._link(uri)
+            device = self._links[uri].device(guest.uuid, name)
             self._make_room()
         self._devices[key] = device  # last: used last
         return device

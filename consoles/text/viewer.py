@@ -91,10 +91,11 @@ class Viewer(asyncio.Protocol):
         assert self._hello is not None
         ring = device.ring
         start = ring.begin(self._hello.ring, self._hello.after)
-        self._device, self.session = device, session
+        self.session = session
         self._cursor = self._acked = start.offset
         self._replay_until = ring.end
         device.join(self)
+        self._device = device
         self._tell(
             hello=1,
             ring=ring.id,
