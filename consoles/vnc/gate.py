@@ -1,0 +1,75 @@
+"""Who is let in to /websockify: an exact origin and a signed-in person; a ticket and the right to use it come after.
+
+Django's own session and user code is used on a request that is made of the handshake's header.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.message import Message
+from importlib import import_module
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.http.cookie import parse_cookie
+from django.utils import translation
+
+TICKET_PREFIX = "t."
+
+
+class Forbidden(Exception):
+    """HTTP 403 before the upgrade: a foreign page, or nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whoever stands at the gate, known by session cookie, and what they brought."""
+
+    user: AbstractBaseUser
+    session_key: str
+    language: str
+    token: str  # "" where they brought no ticket
+    guest_id: UUID | None  # what the page says it shows
+
+
+def visitor_of(header: Message, path: str) -> Visitor:
+    """Check origin, then session; Forbidden where one of them does not stand."""
+    origins = header.get_all("Origin") or []
+    # Exact: scheme, host and port as the browser writes them. Missing and "null" are no origin of ours.
+    if len(origins) != 1 or origins[0] not in settings.ORIGINS:
+        raise Forbidden("origin")
+    request = HttpRequest()
+    request.COOKIES = parse_cookie("; ".join(header.get_all("Cookie") or []))
+    request.META = {"HTTP_ACCEPT_LANGUAGE": header.get("Accept-Language", "")}
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    user = get_user(request)
+    if not isinstance(user, AbstractBaseUser) or not user.is_active or not request.session.session_key:
+        raise Forbidden("session")
+    return Visitor(
+        user=user,
+        session_key=request.session.session_key,
+        language=translation.get_language_from_request(request),
+        token=_token(header),
+        guest_id=_guest_id(path),
+    )
+
+
+def _token(header: Message) -> str:
+    offered = [word.strip() for value in header.get_all("Sec-WebSocket-Protocol") or [] for word in value.split(",")]
+    tokens = [word.removeprefix(TICKET_PREFIX) for word in offered if word.startswith(TICKET_PREFIX)]
+    return tokens[0] if len(tokens) == 1 and len(tokens[0]) <= 100 else ""
+
+
+def _guest_id(path: str) -> UUID | None:
+    named = parse_qs(urlsplit(path).query).get("guest")
+    if not named:
+        return None
+    try:
+        return UUID(named[0])
+    except ValueError:
+        raise Forbidden("guest") from None

@@ -1,0 +1,245 @@
+"""One browser's visit to /websockify: origin → session → ticket → permission → guest → relay, in this order.
+
+A foreign page and nobody get HTTP 403 before the upgrade. A signed-in person who is refused for any other reason is let
+in, sent nothing, and told why by a close code and a sentence: browsers show pages neither of an HTTP answer.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import select
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from django.db import connection as database
+from django.utils import translation
+from django.utils.translation import gettext as _
+from websockify.websocketproxy import ProxyRequestHandler
+
+from consoles.close_codes import CloseCode, ConsoleRefused
+from consoles.models import Kind, Mode, Ticket
+from consoles.sessions import LiveSession, session_hash
+from consoles.tickets import redeem
+from consoles.vnc.browser_socket import BrowserSocket
+from consoles.vnc.endings import Ending, Wake
+from consoles.vnc.gate import Forbidden, Visitor, visitor_of
+from consoles.vnc.header_reader import HeaderReader
+from consoles.vnc.pump import Gone, Pump
+from consoles.vnc.rfb import greet_browser, greet_guest
+from consoles.vnc.rfb_filter import ClientFilter
+from guests import audit
+
+if TYPE_CHECKING:
+    from consoles.vnc.server import RelayServer
+
+logger = logging.getLogger(__name__)
+
+HANDSHAKE_SECONDS = 10.0
+GUEST_SECONDS = 5.0
+PATH = "/websockify"
+
+
+class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
+    """Runs in a thread of its own; `self.request` is the socket, and after the upgrade the websocket."""
+
+    SocketClass = BrowserSocket
+    server: RelayServer
+    client_address: Any
+    server_version = "guesthouse"
+    sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = io.BufferedReader(HeaderReader(self.connection))
+        self.visitor: Visitor | None = None
+        if self.connection.family != socket.AF_UNIX:
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def finish(self) -> None:
+        super().finish()
+        database.close()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing of a request's text is logged: it holds tickets and cookies."""
+
+    def do_GET(self) -> None:
+        self._answer(426, "This address speaks WebSocket only.")
+
+    def do_HEAD(self) -> None:
+        self._answer(426, "")
+
+    def _answer(self, status: int, text: str) -> None:
+        self.close_connection = True
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def handle_upgrade(self) -> None:
+        """Before the upgrade: path, origin, session."""
+        if urlsplit(self.path).path != PATH:
+            self._answer(404, "Not found.")
+            return
+        try:
+            self.visitor = visitor_of(self.headers, self.path)
+        except Forbidden as refusal:
+            logger.info("console refused before the upgrade: %s", refusal)
+            self._answer(403, "Forbidden.")
+            return
+        self.connection.settimeout(HANDSHAKE_SECONDS)
+        super().handle_upgrade()
+
+    def validate_connection(self) -> None:
+        """Nothing: websockify would put the target on the server object, which all threads share."""
+
+    def auth_connection(self) -> None:
+        """Done in `handle_upgrade`, before anything else."""
+
+    def new_websocket_client(self) -> None:
+        """After the upgrade."""
+        assert self.visitor is not None
+        wake = Wake()
+        try:
+            with translation.override(self.visitor.language):
+                ending = self._visit(self.visitor, wake)
+        except Exception:
+            logger.exception("a graphical console failed")
+            ending = Ending(CloseCode.FAILED, _("Something went wrong in the console server."))
+        finally:
+            wake.close()
+            database.close()
+        self.request.end(ending.close_code, ending.sentence)
+
+    def _visit(self, visitor: Visitor, wake: Wake) -> Ending:
+        ticket: Ticket | None = None
+        try:
+            ticket = redeem(
+                visitor.token,
+                user=visitor.user,
+                session_key=visitor.session_key,
+                kind=Kind.VNC,
+                guest_id=visitor.guest_id,
+            )
+            live = self.server.sessions.open(
+                kind=Kind.VNC,
+                mode=ticket.mode,
+                user_id=visitor.user.pk,
+                session_hash=session_hash(visitor.session_key),
+                guest_id=ticket.guest_id,
+                peer=self._peer(),
+                on_revoke=wake.end,
+                on_downgrade=wake.become_watcher,
+            )
+        except ConsoleRefused as refusal:
+            audit.record(
+                "console.open",
+                by=visitor.user,
+                guest=ticket.guest if ticket else None,
+                outcome="denied",
+                address=self._peer(),
+                kind=str(Kind.VNC),
+                reason=refusal.sentence,
+            )
+            return Ending(refusal.close_code, refusal.sentence)
+        self.server.let_in(self.connection)
+        ending = Ending(CloseCode.FAILED, _("Something went wrong in the console server."))
+        try:
+            database.close()  # a relay may last for hours
+            ending = self._relay(ticket, live, wake)
+        except ConsoleRefused as refusal:
+            ending = Ending(refusal.close_code, refusal.sentence)
+        finally:
+            live.close(ending.sentence)
+        return ending
+
+    def _relay(self, ticket: Ticket, live: LiveSession, wake: Wake) -> Ending:
+        hosts, guest = self.server.hosts, ticket.guest
+        client_filter = ClientFilter(watching=ticket.mode != Mode.CONTROL)
+        with hosts.screen(guest) as screen:
+            try:
+                greet_guest(_GuestStream(screen), lambda: hosts.password(guest))
+            except OSError as error:
+                raise ConsoleRefused(CloseCode.FAILED, _("The guest's screen does not answer.")) from error
+            try:
+                browser = _BrowserStream(self.request, wake)
+                greet_browser(browser)
+            except OSError:
+                return wake.ending or Ending(CloseCode.NORMAL, _("The page was left."))
+            ending = Pump(self.request, screen, client_filter, live, wake).run(browser.rest())
+        live.dropped = dict(client_filter.dropped)
+        if isinstance(ending, Gone):
+            if hosts.has_stopped(guest):
+                return Ending(CloseCode.GUEST_STOPPED, _("%(guest)s was shut off.") % {"guest": guest.name})
+            return Ending(CloseCode.FAILED, _("The guest's screen closed the connection."))
+        return ending
+
+    def _peer(self) -> str:
+        return str(self.client_address[0]) if isinstance(self.client_address, tuple) else ""
+
+
+class _GuestStream:
+    """The guest's socket for the handshake; blocking."""
+
+    def __init__(self, screen: socket.socket) -> None:
+        self._screen = screen
+        self._deadline = time.monotonic() + GUEST_SECONDS
+
+    def exactly(self, count: int) -> bytes:
+        found = b""
+        while len(found) < count:
+            self._screen.settimeout(max(0.001, self._deadline - time.monotonic()))
+            part = self._screen.recv(count - len(found))
+            if not part:
+                raise ConnectionError("closed")
+            found += part
+        return found
+
+    def send(self, data: bytes) -> None:
+        self._screen.settimeout(max(0.001, self._deadline - time.monotonic()))
+        self._screen.sendall(data)
+
+
+class _BrowserStream:
+    """The websocket for the handshake: waits for the browser, or for somebody who ends the console."""
+
+    def __init__(self, browser: BrowserSocket, wake: Wake) -> None:
+        self._browser = browser
+        self._wake = wake
+        self._found = b""
+        self._deadline = time.monotonic() + HANDSHAKE_SECONDS
+        browser.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(browser.fileno(), select.POLLIN)
+        self._poll.register(wake.fileno(), select.POLLIN)
+
+    def exactly(self, count: int) -> bytes:
+        while len(self._found) < count:
+            self._wait()
+            messages = self._browser.receive()
+            if messages is None:
+                raise ConnectionError("left")
+            self._found += b"".join(messages)
+        taken, self._found = self._found[:count], self._found[count:]
+        return taken
+
+    def send(self, data: bytes) -> None:
+        self._browser.queue(data)
+
+    def rest(self) -> bytes:
+        """What came after the handshake's last byte."""
+        taken, self._found = self._found, b""
+        return taken
+
+    def _wait(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not self._poll.poll(left * 1000):
+            raise TimeoutError("no handshake")
+        if self._wake.ending is not None:
+            raise ConnectionAbortedError("ended")

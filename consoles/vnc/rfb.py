@@ -1,0 +1,81 @@
+"""The RFB handshake (RFC 6143 §7.1 to §7.3), spoken on both sides: nothing of it passes from one to the other.
+
+The guest's server is told what it wants to know (None, or its password); the browser is offered security None, because
+it showed a ticket. The server's ServerInit is left in the stream for the browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from django.utils.translation import gettext as _
+
+from consoles.close_codes import CloseCode, ConsoleRefused
+from consoles.vnc.vnc_password import answer_to_challenge
+
+VERSION = b"RFB 003.008\n"
+NONE, VNC_PASSWORD = 1, 2
+SHARED = b"\x01"  # other viewers stay; a ClientInit of 0 would disconnect them
+REASON_LIMIT = 1000
+
+
+class ByteStream(Protocol):
+    """Either side: bytes in, bytes out, with a deadline of its own."""
+
+    def exactly(self, count: int) -> bytes:
+        """So many bytes; raises OSError when they do not come."""
+
+    def send(self, data: bytes) -> None:
+        """All of them; raises OSError."""
+
+
+def greet_guest(guest: ByteStream, password: Callable[[], str | None]) -> None:
+    """Up to ClientInit with the guest's VNC server. `password` is asked only where the server wants one."""
+    version = guest.exactly(12)
+    if not version.startswith(b"RFB 003.") or version[8:11] < b"007":
+        raise _failed(_("The guest's VNC server speaks a version that is not known here."))
+    minor = b"008" if version[8:11] >= b"008" else b"007"
+    guest.send(b"RFB 003." + minor + b"\n")
+    count = guest.exactly(1)[0]
+    if count == 0:
+        raise _failed(_("The guest's VNC server refused: %(reason)s") % {"reason": _reason(guest)})
+    offered = guest.exactly(count)
+    if NONE in offered:
+        guest.send(bytes((NONE,)))
+        if minor == b"007":
+            guest.send(SHARED)
+            return
+    elif VNC_PASSWORD in offered:
+        secret = password()
+        if secret is None:
+            raise _failed(_("The guest's VNC server asks for a password that its definition does not hold."))
+        guest.send(bytes((VNC_PASSWORD,)))
+        guest.send(answer_to_challenge(guest.exactly(16), secret))
+    else:
+        raise _failed(_("The guest's VNC server wants TLS, which is not supported yet."))
+    if guest.exactly(4) != b"\0\0\0\0":
+        reason = _reason(guest) if minor == b"008" else ""
+        raise _failed(_("The guest's VNC server refused: %(reason)s") % {"reason": reason})
+    guest.send(SHARED)
+
+
+def greet_browser(browser: ByteStream) -> None:
+    """Up to ClientInit with noVNC: RFB 3.8, security None. Its wish to be alone is taken in and not passed on."""
+    browser.send(VERSION)
+    if browser.exactly(12) != VERSION:
+        raise ConsoleRefused(CloseCode.PROTOCOL, _("This page speaks another version of RFB: load it again."))
+    browser.send(bytes((1, NONE)))
+    if browser.exactly(1)[0] != NONE:
+        raise ConsoleRefused(CloseCode.PROTOCOL, _("This page asked for a security type that was not offered."))
+    browser.send(b"\0\0\0\0")
+    browser.exactly(1)
+
+
+def _reason(guest: ByteStream) -> str:
+    length = int.from_bytes(guest.exactly(4))
+    return guest.exactly(min(length, REASON_LIMIT)).decode(errors="replace")
+
+
+def _failed(sentence: str) -> ConsoleRefused:
+    return ConsoleRefused(CloseCode.FAILED, sentence)

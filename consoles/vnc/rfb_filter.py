@@ -1,0 +1,158 @@
+"""What a browser may say to a guest's VNC server: whole, known messages, and from a watcher only those for a picture.
+
+RFC 6143 §7.5 and QEMU's ui/vnc.c (`protocol_client_msg`) give the lengths. The list of encodings is rewritten to an
+allow-list, so that no message this parser does not know can be switched on. Nothing is forwarded before it is whole.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+
+ENCODINGS_LIMIT = 256
+CUT_TEXT_LIMIT = 1 << 20
+KEYS_LIMIT = 256  # held down at once
+
+SET_PIXEL_FORMAT, SET_ENCODINGS, UPDATE_REQUEST, KEY, POINTER, CUT_TEXT = 0, 2, 3, 4, 5, 6
+XVP, SET_DESKTOP_SIZE, QEMU = 250, 251, 255
+_NAMES = {
+    KEY: "key",
+    POINTER: "pointer",
+    CUT_TEXT: "cut_text",
+    XVP: "xvp",
+    SET_DESKTOP_SIZE: "desktop_size",
+    QEMU: "qemu_key",
+}
+
+QEMU_EXTENDED_KEY = -258
+EXTENDED_CLIPBOARD = struct.unpack("!i", b"\xc0\xa1\xe5\xce")[0]
+# raw, copyrect, hextile, zlib, tight, zrle; tightPNG; compression and quality levels; and the pseudo-encodings that
+# only change what the server says: desktop size (-223, -308), last rectangle, cursor, LED state, cursor with alpha.
+_FOR_WATCHERS = frozenset(
+    {0, 1, 5, 6, 7, 16, -260, *range(-256, -246), *range(-32, -22), -223, -224, -239, -261, -308, -314}
+)
+_FOR_CONTROLLERS = _FOR_WATCHERS | {QEMU_EXTENDED_KEY, EXTENDED_CLIPBOARD}
+
+
+class ForbiddenMessage(Exception):
+    """The browser said something that no part of this product says; the console must end."""
+
+
+class ClientFilter:
+    """Takes the bytes after ClientInit in pieces of any size, and returns what goes to the guest."""
+
+    def __init__(self, *, watching: bool) -> None:
+        self.watching = watching
+        self.dropped: Counter[str] = Counter()
+        self._rest = bytearray()
+        self._skip = 0  # bytes still to come of a message that is dropped
+        self._keys: dict[bytes, bytes] = {}  # of keys held down: what identifies one → the message that releases it
+        self._pointer = b""  # the last pointer event while a button was down
+
+    def feed(self, data: bytes) -> bytes:
+        """The messages completed by these bytes that may pass. Raises ForbiddenMessage."""
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        rest = self._rest
+        rest += data
+        passed = bytearray()
+        at = 0
+        while at < len(rest):
+            length = self._length(rest, at)
+            if length is None:
+                break
+            kind = rest[at]
+            whole = len(rest) - at >= length
+            if self._is_dropped(kind):
+                self.dropped[_NAMES[kind]] += 1
+                self._skip = max(0, at + length - len(rest))
+                at += length
+                continue
+            if not whole:
+                break
+            message = bytes(rest[at : at + length])
+            passed += self._allowed_encodings(message) if kind == SET_ENCODINGS else message
+            self._remember(kind, message)
+            at += length
+        del rest[:at]
+        return bytes(passed)
+
+    def become_watcher(self) -> bytes:
+        """From now on nothing typed passes; returns the messages that release every key and button still held."""
+        self.watching = True
+        released = b"".join(self._keys.values())
+        if self._pointer:
+            released += bytes((POINTER, 0)) + self._pointer[2:]
+        self._keys.clear()
+        self._pointer = b""
+        # A message begun before is dropped whole: `_is_dropped` looks at it again when its end arrives.
+        return released
+
+    def _is_dropped(self, kind: int) -> bool:
+        # xvp (shut down, reset) is for those who hold power, and they have a page for it.
+        return kind == XVP or (self.watching and kind in _NAMES)
+
+    @staticmethod
+    def _length(rest: bytearray, at: int) -> int | None:
+        """Of the message that begins at `at`, None while its header is not there."""
+        kind, there = rest[at], len(rest) - at
+        match kind:
+            case 0:
+                return 20
+            case 3:
+                return 10
+            case 4:
+                return 8
+            case 5:
+                return 6
+            case 250:
+                return 4
+            case 2:
+                if there < 4:
+                    return None
+                count = int.from_bytes(rest[at + 2 : at + 4])
+                if count > ENCODINGS_LIMIT:
+                    raise ForbiddenMessage(f"{count} encodings")
+                return 4 + 4 * count
+            case 6:
+                if there < 8:
+                    return None
+                # Signed: a negative length announces the extended clipboard.
+                size = abs(int.from_bytes(rest[at + 4 : at + 8], signed=True))
+                if size > CUT_TEXT_LIMIT:
+                    raise ForbiddenMessage(f"cut text of {size} bytes")
+                return 8 + size
+            case 251:
+                return None if there < 7 else 8 + 16 * rest[at + 6]
+            case 255:
+                if there < 2:
+                    return None
+                if rest[at + 1] != 0:
+                    raise ForbiddenMessage(f"QEMU message {rest[at + 1]}")
+                return 12
+        raise ForbiddenMessage(f"message {kind}")
+
+    def _allowed_encodings(self, message: bytes) -> bytes:
+        allowed = _FOR_WATCHERS if self.watching else _FOR_CONTROLLERS
+        asked = struct.unpack_from(f"!{(len(message) - 4) // 4}i", message, 4)
+        kept = [encoding for encoding in asked if encoding in allowed]
+        return struct.pack(f"!BxH{len(kept)}i", SET_ENCODINGS, len(kept), *kept)
+
+    def _remember(self, kind: int, message: bytes) -> None:
+        if kind == POINTER:
+            self._pointer = message if message[1] else b""
+            return
+        if kind == KEY:
+            down, identity, release = message[1], message[4:], bytes((KEY, 0, 0, 0)) + message[4:]
+        elif kind == QEMU:
+            down, identity, release = message[3] | message[2], message[8:] + b"q", b"\xff\0\0\0" + message[4:]
+        else:
+            return
+        if not down:
+            self._keys.pop(identity, None)
+        elif identity not in self._keys and len(self._keys) >= KEYS_LIMIT:
+            raise ForbiddenMessage("too many keys held down")
+        else:
+            self._keys[identity] = release

@@ -1,0 +1,134 @@
+"""The relay's server: one thread a connection, no fork, no port of its own.
+
+It takes connections that the web process accepted, as descriptors over a unix socket (`settings.HANDOFF_SOCKET`).
+`VNCServer(sessions).start()` and `.stop()` run inside `manage.py consoleserver`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from http.server import HTTPServer
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+
+from django.conf import settings
+
+from consoles.sessions import LiveSessions
+from consoles.vnc.handler import VNCHandler
+from consoles.vnc.targets import ConsoleHosts
+
+logger = logging.getLogger(__name__)
+
+STACK_BYTES = 256 << 10
+WAITING_LIMIT = 64  # connections that have not shown a ticket yet
+CARRIER_SECONDS = 2.0
+
+
+class RelayServer(ThreadingMixIn, HTTPServer):
+    """Receives descriptors instead of accepting; knows who has not shown a ticket yet."""
+
+    address_family = socket.AF_UNIX
+    request_queue_size = 512
+    daemon_threads = True
+    # What websockify's handler looks for.
+    only_upgrade = True
+    verbose = False
+    web_auth = False
+    logger = logger
+
+    def __init__(self, path: Path, sessions: LiveSessions, hosts: ConsoleHosts) -> None:
+        self.sessions = sessions
+        self.hosts = hosts
+        self._waiting: OrderedDict[socket.socket, None] = OrderedDict()
+        self._lock = threading.Lock()
+        super().__init__(str(path), VNCHandler)  # type: ignore[arg-type]
+
+    def server_bind(self) -> None:
+        self.socket.bind(self.server_address)
+        os.chmod(str(self.server_address), 0o600)  # noqa: PTH101 a socket's path
+        self.server_name, self.server_port = "guesthouse", 0
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection that the web process hands over."""
+        carrier, _address = self.socket.accept()
+        with carrier:
+            carrier.settimeout(CARRIER_SECONDS)
+            _message, descriptors, _flags, _sender = socket.recv_fds(carrier, 64, 1)
+        if not descriptors:
+            raise OSError("nothing was handed over")
+        connection = socket.socket(fileno=descriptors[0])
+        connection.setblocking(True)
+        try:
+            return connection, connection.getpeername()
+        except OSError:
+            connection.close()
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start its thread. Of too many that have shown no ticket, the oldest goes.
+
+        So a flood of half-open handshakes costs those who flood, not the person who comes next.
+        """
+        oldest: socket.socket | None = None
+        with self._lock:
+            self._waiting[request] = None
+            if len(self._waiting) > WAITING_LIMIT:
+                oldest, _nothing = self._waiting.popitem(last=False)
+        if oldest is not None:
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+        # Process-wide, so put back at once: other threads keep the system's size.
+        before = threading.stack_size(STACK_BYTES)
+        try:
+            super().process_request(request, client_address)
+        finally:
+            threading.stack_size(before)
+
+    def let_in(self, connection: socket.socket) -> None:
+        """Note that this one has shown a ticket that was good."""
+        with self._lock:
+            self._waiting.pop(connection, None)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.let_in(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that breaks is nothing to shout about; anything else is logged without what was sent."""
+        logger.debug("a connection ended with an error", exc_info=True)
+
+
+class VNCServer:
+    """The graphical half of the console server."""
+
+    def __init__(self, sessions: LiveSessions) -> None:
+        self._sessions = sessions
+        self._hosts = ConsoleHosts()
+        self._path = Path(settings.HANDOFF_SOCKET)
+        self._server: RelayServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to take connections. A socket file that an earlier console server left is replaced."""
+        self._path.unlink(missing_ok=True)
+        self._server = RelayServer(self._path, self._sessions, self._hosts)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="vnc-server", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more connections. Those that are open end through `LiveSessions.stop()`."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._path.unlink(missing_ok=True)
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+        self._hosts.close()

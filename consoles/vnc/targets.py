@@ -1,0 +1,124 @@
+"""Where a guest's screen is: asked of its host at the moment of connecting, by UUID; nothing is remembered.
+
+One libvirt connection per host for consoles only, so that a slow call of the worker never holds up a console.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from consoles.close_codes import CloseCode, ConsoleRefused
+from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable, NotSupported
+from guests.hypervisor.connection import Connection, open_connection
+from guests.hypervisor.graphics import open_graphics
+from guests.hypervisor.graphics_password import graphics_password
+from guests.hypervisor.reading import get_guest
+from guests.inventory.models import Guest
+
+logger = logging.getLogger(__name__)
+
+STOPPING_SECONDS = 2.0  # QEMU closes its sockets some milliseconds before libvirt says that the guest is shut off
+LOOK_SECONDS = 0.1
+
+
+class ConsoleHosts:
+    """The console server's connections, one per host, opened when first needed and again when lost."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
+        self._connections: dict[str, Connection] = {}
+        self._failures: dict[str, tuple[float, HypervisorError]] = {}  # when and why the last opening failed
+
+    def connection(self, uri: str) -> Connection:
+        """A living connection. Raises HypervisorError within the deadline of settings.OPEN_DEADLINE_SECONDS."""
+        with self._lock:
+            opening = self._opening.setdefault(uri, threading.Lock())
+        asked_at = time.monotonic()
+        with opening:
+            failed_at, failure = self._failures.get(uri, (0.0, None))
+            if failure is not None and failed_at > asked_at:
+                raise failure  # found out while we waited: a queue before a dead host moves on together
+            known = self._connections.get(uri)
+            if known is not None and known.is_alive():
+                return known
+            if known is not None:
+                known.close()
+            try:
+                fresh = open_connection(
+                    uri,
+                    deadline_s=settings.OPEN_DEADLINE_SECONDS,
+                    keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
+                )
+            except HypervisorError as error:
+                self._failures[uri] = time.monotonic(), error
+                raise
+            self._connections[uri] = fresh
+            return fresh
+
+    def screen(self, guest: Guest) -> socket.socket:
+        """A connected socket to the guest's VNC server. Raises ConsoleRefused with the reason as a person reads it."""
+        try:
+            return self._screen(guest)
+        except GuestNotFound as error:
+            raise ConsoleRefused(CloseCode.NOT_FOUND, _("Its host does not know this guest any more.")) from error
+        except NotSupported as error:
+            raise ConsoleRefused(CloseCode.NOT_FOUND, str(error)) from error
+        except HypervisorUnreachable as error:
+            raise ConsoleRefused(CloseCode.FAILED, str(error)) from error
+        except HypervisorError as error:
+            runs = self._runs(guest)
+            raise ConsoleRefused(CloseCode.GUEST_STOPPED if runs is False else CloseCode.FAILED, str(error)) from error
+
+    def _screen(self, guest: Guest) -> socket.socket:
+        index = vnc_index(guest)
+        try:
+            return open_graphics(self.connection(guest.host.uri), guest.uuid, index)
+        except HypervisorUnreachable:
+            # A connection may have died unnoticed since its last use; a fresh one tells whether the host has.
+            logger.info("host %s: console connection lost, opening it again", guest.host.name)
+            return open_graphics(self.connection(guest.host.uri), guest.uuid, index)
+
+    def password(self, guest: Guest) -> str | None:
+        """The VNC password in the guest's live definition."""
+        try:
+            return graphics_password(self.connection(guest.host.uri), guest.uuid, vnc_index(guest))
+        except HypervisorError as error:
+            raise ConsoleRefused(CloseCode.FAILED, str(error)) from error
+
+    def has_stopped(self, guest: Guest) -> bool:
+        """Whether the guest does not run (any more), where its screen has just gone away; waits up to 2 s to see it."""
+        deadline = time.monotonic() + STOPPING_SECONDS
+        while self._runs(guest):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOOK_SECONDS)
+        return self._runs(guest) is False
+
+    def _runs(self, guest: Guest) -> bool | None:
+        """None where the host does not say."""
+        try:
+            return get_guest(self.connection(guest.host.uri), guest.uuid).state.is_active
+        except GuestNotFound:
+            return False
+        except HypervisorError:
+            return None
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            connections, self._connections = list(self._connections.values()), {}
+        for connection in connections:
+            connection.close()
+
+
+def vnc_index(guest: Guest) -> int:
+    """Which of the guest's graphics devices is VNC, by the last reading; the host's live definition is asked again."""
+    devices = (guest.definition or {}).get("graphics") or []
+    return next((n for n, device in enumerate(devices) if device.get("kind") == "vnc"), 0)
