@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from dashboard.hints import Moment
 from guests.access import Action, may, visible_to
 from guests.operations.models import Operation, OperationState
 
@@ -26,7 +27,11 @@ def page(request: HttpRequest) -> dict[str, Any]:
     def may_make_status_pages() -> bool:
         return request.user.is_authenticated and may(request.user, Action.STATUS)
 
+    def live_since() -> str:
+        return str(Moment.now()) if request.user.is_authenticated else ""
+
     return {
+        "live_since": live_since,
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "running_operations": running_operations,
         "may_make_status_pages": may_make_status_pages,

@@ -13,7 +13,7 @@ from django import template
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -162,7 +162,7 @@ def memory_bar(guest: Guest, asked_kib: int | None = None, *, big: bool = False)
         None if used is None else round(used * 100 / maximum, 1),
         round(guest.current_kib * 100 / maximum, 1) if guest.is_active else 0,
         None if asked_kib is None else round(asked_kib * 100 / maximum, 1),
-        label,
+        escape(label),
         big=big,
     )
 
@@ -171,7 +171,7 @@ def memory_bar(guest: Guest, asked_kib: int | None = None, *, big: bool = False)
 def sparkline(history: str, now: float | None = None, *, tall: bool = False) -> SafeString:
     """The CPU of the last hour: `{% sparkline guest.cpu_history guest.cpu_percent %}`."""
     label = _("CPU, last hour") if now is None else _("CPU, last hour, now %(percent)d %%") % {"percent": round(now)}
-    return sparkline_svg(history, label, "gh-spark tall" if tall else "gh-spark")
+    return sparkline_svg(history, escape(label), "gh-spark tall" if tall else "gh-spark")
 
 
 @register.filter

@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -18,7 +19,7 @@ from guests.access import Action, hosts_visible_to, visible_to
 from guests.inventory.models import Guest, Host
 from guests.operations import new_key
 from guests.operations.models import Operation, OperationState
-from guests.templatetags.guesthouse import STATE_WORDS, mark_of
+from guests.templatetags.guesthouse import STATE_WORDS, icons_url, mark_of
 from guests.views.guest_row import GuestRow, build_rows
 from guests.views.list_query import PAGE_SIZE, Counts, ListQuery, count, is_stale, with_shown_state
 
@@ -192,6 +193,8 @@ class GuestListing:
         shown = min(self.query.page, self.pages)
         return {
             "section": "guests",
+            "list_url": reverse("guests:list"),
+            "icons_url": icons_url(),
             "query": self.query,
             "rows": rows,
             "chips": self.chips(),

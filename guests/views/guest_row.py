@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
-from django.template.loader import render_to_string
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -20,8 +20,9 @@ from guests.operations.kinds import KINDS
 from guests.operations.models import Operation
 from guests.resources import GuestState
 from guests.templatetags.guesthouse import STATE_WORDS, ago, icon, lasting, mark_of, state_mark
-from guests.templatetags.measures import bar_svg, memory_amount, memory_label, memory_unit, sparkline_svg
+from guests.templatetags.measures import bar_svg, memory_amount, memory_unit, sparkline_svg
 from guests.units import rate_number
+from guests.views.row_template import filled
 
 # Which acts fit a state. Force off is not among them: it wants a question first, on the guest's own page.
 FITTING: Mapping[str, tuple[str, ...]] = {
@@ -31,32 +32,84 @@ FITTING: Mapping[str, tuple[str, ...]] = {
     GuestState.SHUT_OFF: ("start",),
     GuestState.CRASHED: ("start",),
 }
-# Stand in for the guest in the actions' template, which is rendered once and not for each row.
-_ID, _NAME = "00000000-0000-4000-8000-0000000055e5", "{guest-name}"
 
 
 @dataclass(frozen=True, slots=True)
 class GuestRow:
-    """What one row shows. `acts` names what this person may ask of it now, space-separated."""
+    """What one row shows, all of it safe text. `acts` names what this person may ask of it now, space-separated."""
 
     id: str
+    url: str
     name: str
     row_class: str
     acts: str
-    select: str
-    state: SafeString
-    sub: SafeString
+    state: str
+    sub: str
     domain_id: str
     host: str
     host_url: str
-    memory: SafeString
-    vcpus: str
-    vcpus_maximum: str
-    cpu: SafeString
-    disk: SafeString
-    network: SafeString
+    used: str
+    current: str
+    maximum: str
+    bar: str
+    vcpus: int
+    vcpus_maximum: int
+    cpu: str
+    disk: str
+    network: str
     since: str
-    actions: SafeString
+    actions: str
+
+    def __html__(self) -> SafeString:
+        """The table row."""
+        return filled("guests/includes/row.html", get_language() or "")(self)
+
+    __str__ = __html__
+
+
+class _Names(NamedTuple):
+    """What the actions of a row say."""
+
+    id: str
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowWords:
+    """What rows say, in the language of the request: asked once for a page."""
+
+    language: str
+    states: dict[GuestState, str]
+    memory: str
+    memory_off: str
+    unknown: str
+    unreported: str
+    cpu: str
+    rates: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def now(cls) -> RowWords:
+        return _words(get_language() or "")
+
+
+@lru_cache(maxsize=16)
+def _words(language: str) -> RowWords:
+    return RowWords(
+        language=language,
+        states={state: escape(word) for state, word in STATE_WORDS.items()},
+        memory=escape(_("used %(used)s, current %(current)s, maximum %(maximum)s %(unit)s")),
+        memory_off=escape(_("not running, current memory %(current)s of %(maximum)s %(unit)s")),
+        unknown=escape(_("unknown")),
+        unreported=f'<abbr title="{escape(_("The guest does not report what it uses"))}">?</abbr>',
+        cpu=escape(_("CPU, last hour, now %(percent)s %%")),
+        rates=(
+            (escape(_("read")), escape(_("R"))),
+            (escape(_("written")), escape(_("W"))),
+            (escape(_("received")), "↓"),
+            (escape(_("sent")), "↑"),
+        ),
+    )
 
 
 def fitting(guest: Guest) -> tuple[str, ...]:
@@ -74,64 +127,57 @@ def build_rows(
     now: datetime,
 ) -> list[GuestRow]:
     """The rows of these guests. `powered` holds those on which the person may act, None for all of them."""
-    language = get_language() or ""
-    words = {state: str(word) for state, word in STATE_WORDS.items()}
-    select = escape(_("Select %(name)s"))
+    words = RowWords.now()
     rows = []
     for guest in guests:
         host = hosts[guest.host_id]
         is_stale = guest.host_id in stale
+        operation = operations.get(guest.pk)
         acts = () if is_stale or not (powered is None or guest.pk in powered) else fitting(guest)
         shown = GuestState.UNKNOWN if is_stale else GuestState(guest.state)
-        text_id, name = str(guest.pk), escape(guest.name)
-        has_values = guest.is_active and not is_stale
-        rows.append(
-            GuestRow(
-                id=text_id,
-                name=name,
-                row_class=' class="stale"' if is_stale else "",
-                acts=" ".join(acts),
-                select=mark_safe(select % {"name": name}),  # noqa: S308 the name is escaped
-                state=_state(mark_of(shown), words[shown]),
-                sub=_sub(guest, host, operations.get(guest.pk), is_stale=is_stale),
-                domain_id="–" if guest.domain_id is None else str(guest.domain_id),
-                host=host.name,
-                host_url=_host_url(host.name),
-                memory=_memory(guest, operations.get(guest.pk)),
-                vcpus=str(guest.vcpus_current),
-                vcpus_maximum=str(guest.vcpus_maximum),
-                cpu=_cpu(guest) if has_values else NOTHING,
-                disk=_rates(guest.disk_read_rate, guest.disk_written_rate, "disk", language) if has_values else NOTHING,
-                network=_rates(guest.received_rate, guest.sent_rate, "network", language) if has_values else NOTHING,
-                since="?" if guest.state_since is None else lasting((now - guest.state_since).total_seconds()),
-                actions=mark_safe(  # noqa: S308 a template's output; the name is escaped
-                    _actions(acts, is_active=has_values, language=language).replace(_ID, text_id).replace(_NAME, name)
-                ),
-            )
+        active = shown.is_active
+        used, current, maximum, bar = _memory(guest, operation, words)
+        text_id = str(guest.pk)
+        names = _Names(text_id, f"/guests/{text_id}/", escape(guest.name))
+        choices = (("first", acts[0] if acts else ""), ("is_active", active))
+        row = GuestRow(
+            id=names.id,
+            url=names.url,
+            name=names.name,
+            row_class=' class="stale"' if is_stale else "",
+            acts=" ".join(acts),
+            state=_state(mark_of(shown), words.states[shown]),
+            sub=_sub(guest, host, operation, is_stale=is_stale),
+            domain_id="–" if guest.domain_id is None else str(guest.domain_id),
+            host=escape(host.name),
+            host_url=_host_url(host.name),
+            used=used,
+            current=current,
+            maximum=maximum,
+            bar=bar,
+            vcpus=guest.vcpus_current,
+            vcpus_maximum=guest.vcpus_maximum,
+            cpu=_cpu(guest, words) if active else NOTHING,
+            disk=_rates(guest.disk_read_rate, guest.disk_written_rate, words.rates[:2]) if active else NOTHING,
+            network=_rates(guest.received_rate, guest.sent_rate, words.rates[2:]) if active else NOTHING,
+            since="?" if guest.state_since is None else lasting((now - guest.state_since).total_seconds()),
+            actions=filled("guests/includes/row_actions.html", words.language, choices)(names),
         )
+        rows.append(row)
     return rows
 
 
-NOTHING = mark_safe('<span class="muted">–</span>')
+NOTHING = '<span class="muted">–</span>'
 
 
 @lru_cache(maxsize=256)
-def _state(mark: str, word: str) -> SafeString:
-    return state_mark(mark, word)
+def _state(mark: str, word: str) -> str:
+    return state_mark(mark, mark_safe(word))  # noqa: S308 escaped with the words
 
 
 @lru_cache(maxsize=1024)
 def _host_url(name: str) -> str:
     return f"/hosts/{quote(name)}/"
-
-
-@lru_cache(maxsize=256)
-def _actions(acts: tuple[str, ...], *, is_active: bool, language: str) -> str:
-    """The buttons of a row, rendered once for each set of acts; id and name are put in afterwards."""
-    return render_to_string(
-        "guests/includes/row_actions.html",
-        {"acts": acts, "first": acts[0] if acts else "", "is_active": is_active, "id": _ID, "name": _NAME},
-    ).strip()
 
 
 def tag(text: str, kind: str = "", mark: str = "") -> SafeString:
@@ -198,69 +244,52 @@ def pending_words(guest: Guest) -> str:
     return ", ".join(changes)
 
 
-def _memory(guest: Guest, operation: Operation | None) -> SafeString:
-    """Used of current of maximum, and its bar; "?" for a use that is not known, "–" for a guest that is not running."""
+def _memory(guest: Guest, operation: Operation | None, words: RowWords) -> tuple[str, str, str, str]:
+    """Used, current, maximum with unit, and the bar; "?" for a use that is not known, "–" where nothing runs."""
     unit_kib, unit = memory_unit(guest.maximum_kib)
-    whole = max(1, guest.maximum_kib)
+    percent = 100 / max(1, guest.maximum_kib)
     used = guest.used_kib
-    current, maximum = memory_amount(guest.current_kib, unit_kib), memory_amount(guest.maximum_kib, unit_kib)
-    asked = (
-        operation.parameters.get("kib")
-        if operation is not None and operation.kind == "set_current_memory" and operation.parameters.get("live")
-        else None
-    )
+    asked = _asked_kib(operation)
     held = guest.balloon_kib if asked and guest.balloon_kib else guest.current_kib
+    current, maximum = memory_amount(guest.current_kib, unit_kib), memory_amount(guest.maximum_kib, unit_kib)
+    strong = f'<b class="strong">{current}</b>'
     if not guest.is_active:
-        left = "–"
-        label = _("not running, current memory %(current)s of %(maximum)s %(unit)s") % {
-            "current": current,
-            "maximum": maximum,
-            "unit": unit,
-        }
-    else:
-        left = "?" if used is None else memory_amount(used, unit_kib)
-        label = memory_label(_("unknown") if used is None else left, current, maximum, unit)
+        label = words.memory_off % {"current": current, "maximum": maximum, "unit": unit}
+        return "–", strong, f"{maximum} {unit}", bar_svg(None, 0.0, None, label)
+    said = words.unknown if used is None else memory_amount(used, unit_kib)
+    label = words.memory % {"used": said, "current": current, "maximum": maximum, "unit": unit}
     bar = bar_svg(
-        None if used is None else round(100 * used / whole, 1),
-        round(100 * held / whole, 1) if guest.is_active else 0.0,
-        round(100 * asked / whole, 1) if isinstance(asked, int) else None,
+        None if used is None else round(used * percent, 1),
+        round(held * percent, 1),
+        None if asked is None else round(asked * percent, 1),
         label,
     )
-    if isinstance(asked, int) and asked != held:
-        strong = f'<b class="strong accent">{memory_amount(held, unit_kib)} → {memory_amount(asked, unit_kib)}</b>'
-    else:
-        strong = f'<b class="strong">{current}</b>'
-    if left == "?":
-        left = f'<abbr title="{escape(_("The guest does not report what it uses"))}">?</abbr>'
-    of_current = _("%(used)s of %(current)s") % {"used": left, "current": strong}
-    of_maximum = _("of %(maximum)s %(unit)s") % {"maximum": maximum, "unit": unit}
-    return mark_safe(  # noqa: S308 numbers and units of ours
-        f'<div class="gh-mem"><span><span>{of_current}</span><span class="unit">{of_maximum}</span></span>{bar}</div>'
-    )
+    if asked is not None and asked != held:
+        way = f"{memory_amount(held, unit_kib)} → {memory_amount(asked, unit_kib)}"
+        strong = f'<b class="strong accent">{way}</b>'
+    return words.unreported if used is None else said, strong, f"{maximum} {unit}", bar
 
 
-def _cpu(guest: Guest) -> SafeString:
+def _asked_kib(operation: Operation | None) -> int | None:
+    """The current memory that is on its way."""
+    if operation is None or operation.kind != "set_current_memory" or not operation.parameters.get("live"):
+        return None
+    kib = operation.parameters.get("kib")
+    return kib if isinstance(kib, int) else None
+
+
+def _cpu(guest: Guest, words: RowWords) -> str:
     percent = "?" if guest.cpu_percent is None else str(round(guest.cpu_percent))
-    label = _("CPU, last hour, now %(percent)s %%") % {"percent": percent}
-    spark = sparkline_svg(guest.cpu_history, label)
-    return mark_safe(  # noqa: S308 numbers of ours
-        f'<div class="gh-cpu">{spark}<span>{percent} <span class="unit">%</span></span></div>'
-    )
+    spark = sparkline_svg(guest.cpu_history, words.cpu % {"percent": percent})
+    return f'<div class="gh-cpu">{spark}<span>{percent} <span class="unit">%</span></span></div>'
 
 
-@lru_cache(maxsize=8)
-def _rate_marks(kind: str, language: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    if kind == "disk":
-        return (_("read"), _("R")), (_("written"), _("W"))
-    return (_("received"), "↓"), (_("sent"), "↑")
-
-
-def _rates(first: float | None, second: float | None, kind: str, language: str) -> SafeString:
+def _rates(first: float | None, second: float | None, marks: tuple[tuple[str, str], ...]) -> str:
     """Two rates under each other; "–" where neither is known."""
     if first is None and second is None:
         return NOTHING
     lines = []
-    for (word, mark), value in zip(_rate_marks(kind, language), (first, second), strict=True):
+    for (word, mark), value in zip(marks, (first, second), strict=True):
         number, unit = ("?", "") if value is None else rate_number(value)
         lines.append(f'<span><abbr title="{word}">{mark}</abbr><span>{number}</span><span>{unit}</span></span>')
-    return mark_safe(f'<div class="gh-io">{"".join(lines)}</div>')  # noqa: S308 numbers and words of ours
+    return f'<div class="gh-io">{"".join(lines)}</div>'

@@ -38,22 +38,44 @@ document.addEventListener("keydown", (event) => {
 
 // ---------------------------------------------------------------- menus
 
-// A popover lies in the top layer, where no scrolling table cuts it off; here it gets its place beside its button.
-list.addEventListener(
-  "toggle",
-  (event) => {
-    if (event.newState !== "open" || !event.target.matches(".gh-pop")) return;
-    const button = event.target.previousElementSibling.getBoundingClientRect();
-    const menu = event.target.getBoundingClientRect();
-    const below = button.bottom + 4 + menu.height <= innerHeight;
-    event.target.style.left = `${Math.max(8, button.right - menu.width)}px`;
-    event.target.style.top = `${below ? button.bottom + 4 : Math.max(8, button.top - 4 - menu.height)}px`;
-  },
-  true,
-);
+// One menu for all rows. It lies in the top layer, where no scrolling table cuts it off; here it gets its guest and its
+// place beside the button. Without script the button is a link to the guest's page.
 list.addEventListener("click", (event) => {
-  event.target.closest(".gh-pop button, .gh-pop a")?.closest(".gh-pop").hidePopover();
+  const menu = document.getElementById("row-menu");
+  const more = event.target.closest("[data-more]");
+  if (more) {
+    event.preventDefault();
+    openMenu(menu, more);
+  } else if (event.target.closest("#row-menu button, #row-menu a")) {
+    // After the form has read which button was pressed.
+    setTimeout(() => menu.hidePopover());
+  }
 });
+list.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches("[data-more]")) return;
+  event.preventDefault();
+  event.target.click();
+});
+
+function openMenu(menu, more) {
+  const row = more.closest("[data-row]");
+  const acts = row.dataset.acts.split(" ");
+  for (const button of menu.querySelectorAll("button")) {
+    const kind = button.value.split(":")[0];
+    button.value = `${kind}:${row.dataset.row}`;
+    button.hidden = !acts.includes(kind);
+  }
+  for (const link of menu.querySelectorAll("a")) link.href = more.getAttribute("href") + link.dataset.path;
+  menu.setAttribute("aria-label", more.getAttribute("aria-label"));
+  menu.showPopover();
+  const beside = more.getBoundingClientRect();
+  const own = menu.getBoundingClientRect();
+  const below = beside.bottom + 4 + own.height <= innerHeight;
+  menu.style.left = `${Math.max(8, beside.right - own.width)}px`;
+  menu.style.top = `${below ? beside.bottom + 4 : Math.max(8, beside.top - 4 - own.height)}px`;
+  menu.querySelector("button:not([hidden]), a").focus();
+}
+
 addEventListener("scroll", () => document.querySelector(".gh-pop:popover-open")?.hidePopover(), { passive: true });
 
 // ---------------------------------------------------------------- live rows
@@ -139,7 +161,6 @@ function putRow(old, fresh) {
   for (const [index, cell] of [...fresh.cells].entries()) {
     const now = old.cells[index];
     if (now.classList.contains("c-pick") || now.isEqualNode(cell)) continue;
-    if (now.querySelector(":popover-open")) continue; // replaced with the next change, when the menu is closed
     const focus = focused(now);
     now.replaceChildren(...cell.childNodes);
     if (focus) (now.querySelector(focus) ?? now.querySelector("a, button"))?.focus({ preventScroll: true });

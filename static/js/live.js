@@ -9,9 +9,9 @@ const RETRY_MS = [1000, 2000, 5000, 10000, 30000];
 const SIGNED_OUT = 4401;
 const NOT_ALLOWED = 4403;
 
-let socket = null;
 let tries = 0;
 let poll = null;
+let since = document.body.dataset.liveSince ?? "";
 
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = csrfToken();
@@ -67,23 +67,23 @@ function stopPolling() {
 
 function connect() {
   const url = new URL(document.body.dataset.liveUrl, location.href);
+  url.searchParams.set("since", since);
   url.protocol = url.protocol.replace("http", "ws");
   let opened = Infinity;
-  socket = new WebSocket(url);
+  const socket = new WebSocket(url);
   socket.addEventListener("open", () => {
     opened = performance.now();
-    const again = tries > 0;
     tries = 0;
     stopPolling();
     say("live");
-    if (again) tell({ all: true }); // what changed while nobody told us
   });
   socket.addEventListener("message", (event) => {
-    if (!document.hidden) tell(JSON.parse(event.data));
+    const changes = JSON.parse(event.data);
+    since = changes.since; // asked for again after a break
+    if (!document.hidden) tell(changes);
     else missed = true;
   });
   socket.addEventListener("close", (event) => {
-    socket = null;
     if (event.code === SIGNED_OUT || event.code === NOT_ALLOWED) {
       stopPolling();
       say("ended");
