@@ -84,7 +84,7 @@ see_to_environment() {
     wanted=$(cat requirements.txt $requirements | sha256sum)
     if [ "$(cat $stamp 2>/dev/null)" != "$wanted" ]; then
         echo "Installing Python packages from $requirements"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r $requirements
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r $requirements
         echo "$wanted" >$stamp
     fi
 }
