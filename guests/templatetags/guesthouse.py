@@ -197,3 +197,9 @@ def operation_label(operation: Operation) -> str:
     """What was asked: the kind's own words."""
     kind = KINDS.get(operation.kind)
     return operation.kind if kind is None else str(kind.label)
+
+
+@register.simple_tag
+def state_of(mark: str, word: str) -> SafeString:
+    """Any state mark with any word: `{% state_of "done" word %}`."""
+    return state_mark(mark, word)
