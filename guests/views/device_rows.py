@@ -1,0 +1,115 @@
+"""Disks and NICs as rows: what the definition says, with what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from guests.inventory.models import Guest
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRow:
+    """One disk. Sizes in bytes, rates in bytes a second; None is not known."""
+
+    target: str
+    is_cdrom: bool
+    kind: str
+    bus: str
+    source_kind: str
+    source: str
+    format: str
+    readonly: bool
+    shareable: bool
+    capacity: int | None
+    allocation: int | None
+    allocated_percent: float | None
+    read_rate: float | None
+    written_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NICRow:
+    """One NIC. Rates in bytes a second; None is not known."""
+
+    mac: str
+    kind: str
+    source: str
+    model: str
+    target: str
+    link_up: bool
+    received_rate: float | None
+    sent_rate: float | None
+
+
+def disk_kind(device: str) -> str:
+    """Libvirt's `device` in people's words."""
+    words = {"disk": _("Hard disk"), "cdrom": _("CD-ROM"), "floppy": _("Floppy"), "lun": _("SCSI LUN")}
+    return words.get(device, device)
+
+
+def source_kind(kind: str) -> str:
+    """Libvirt's `type` of a disk's source in people's words; "" for an empty drive."""
+    words = {
+        "file": _("file"),
+        "block": _("block device"),
+        "volume": _("volume"),
+        "network": _("network"),
+        "dir": _("directory"),
+    }
+    return words.get(kind, kind)
+
+
+def nic_kind(kind: str) -> str:
+    """Libvirt's `type` of an interface in people's words."""
+    words = {"network": _("network"), "bridge": _("bridge"), "user": _("user mode"), "direct": _("direct")}
+    return words.get(kind, kind)
+
+
+def disk_rows(guest: Guest) -> list[DiskRow]:
+    """The disks in the order of the definition."""
+    usage = {used["target"]: used for used in guest.disk_usage if used.get("target")}
+    return [_disk_row(disk, usage.get(disk["target"], {})) for disk in guest.definition.get("disks", [])]
+
+
+def _disk_row(disk: dict[str, Any], used: dict[str, Any]) -> DiskRow:
+    capacity, allocation = used.get("capacity_bytes"), used.get("allocation_bytes")
+    percent = None
+    if capacity and allocation is not None and disk["source"]:
+        percent = round(min(100.0, 100 * allocation / capacity), 1)
+    return DiskRow(
+        target=disk["target"],
+        is_cdrom=disk["device"] == "cdrom",
+        kind=disk_kind(disk["device"]),
+        bus=disk["bus"],
+        source_kind=source_kind(disk["source_kind"]) if disk["source"] else "",
+        source=disk["source"],
+        format=disk["format"],
+        readonly=disk["readonly"],
+        shareable=disk["shareable"],
+        capacity=capacity if disk["source"] else None,
+        allocation=allocation if disk["source"] else None,
+        allocated_percent=percent,
+        read_rate=used.get("read_rate"),
+        written_rate=used.get("written_rate"),
+    )
+
+
+def nic_rows(guest: Guest) -> list[NICRow]:
+    """The NICs in the order of the definition; measured values are found by the host's device."""
+    usage = {used["target"]: used for used in guest.nic_usage if used.get("target")}
+    return [
+        NICRow(
+            mac=nic["mac"],
+            kind=nic_kind(nic["kind"]),
+            source=nic["source"],
+            model=nic["model"],
+            target=nic["target"],
+            link_up=nic["link_up"],
+            received_rate=usage.get(nic["target"], {}).get("received_rate"),
+            sent_rate=usage.get(nic["target"], {}).get("sent_rate"),
+        )
+        for nic in guest.definition.get("nics", [])
+    ]

@@ -1,0 +1,234 @@
+"""The parts of a guest's page: which tab shows which, what each needs, and how several are sent in one answer.
+
+One query for the guest, one for the person's role, one for the last operations, one to count them: whatever is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from guests.access import ACTIONS, Action, guest_for, role_on
+from guests.access.models import Role
+from guests.forms import MemoryForm, VCPUsForm
+from guests.forms.resize_plan import Standing, vcpus_standing
+from guests.inventory.models import Guest, HostState
+from guests.operations import new_key
+from guests.operations.models import Operation
+from guests.resources import Virtualisation
+from guests.views.console_choices import ConsoleChoice, console_choices
+from guests.views.device_rows import DiskRow, NICRow, disk_rows, nic_rows
+from guests.views.guest_row import pending_words
+from guests.views.memory_card import MemoryCard, memory_card
+from guests.views.operation_words import OperationLine, describe
+from guests.views.power_acts import ACTS, Act, fitting_acts
+
+RECENT = 6
+LOOKED_AT = 12  # operations in which the last resize is looked for
+PAGE_SIZE = 50
+MOST_SLOTS = 16
+
+# Element ids of the parts; each has a template guests/guest_<part>.html, whose root element bears the id.
+MEMORY = ("memory_head", "memory_now", "memory_form")
+VCPUS = ("vcpus_head", "vcpus_now", "vcpus_form")
+TABS: dict[str, tuple[str, ...]] = {
+    "overview": ("header", *MEMORY, "disks", "nics", "settings", *VCPUS, "operations"),
+    "console": ("header", "consoles"),
+    "resources": ("header", *MEMORY, *VCPUS, "course", "rates"),
+    "devices": ("header", "device_cards"),
+    "history": ("header", "past"),
+}
+PARTS = frozenset(part for parts in TABS.values() for part in parts)
+ROLES = list(Role)
+
+
+class GuestCards:
+    """What the templates ask of one guest for one person: `page.memory`, `page.disks` … computed when first asked."""
+
+    def __init__(self, request: HttpRequest, guest: Guest) -> None:
+        self.request = request
+        self.guest = guest
+        self.host = guest.host
+        self.memory_form = MemoryForm(guest=guest)
+        self.vcpus_form = VCPUsForm(guest=guest)
+
+    # What this person may do.
+
+    @cached_property
+    def role(self) -> Role | None:
+        return role_on(self.request.user, self.guest)
+
+    def _may(self, action: Action) -> bool:
+        return self.role is not None and ROLES.index(self.role) >= ROLES.index(ACTIONS[action])
+
+    @cached_property
+    def may_power(self) -> bool:
+        return self._may(Action.POWER)
+
+    @cached_property
+    def may_resize(self) -> bool:
+        return self._may(Action.RESIZE)
+
+    @cached_property
+    def may_type(self) -> bool:
+        return self._may(Action.TYPE)
+
+    @cached_property
+    def sees_details(self) -> bool:
+        """Libvirt's own words are for administrators."""
+        return self._may(Action.AUDIT)
+
+    # The header.
+
+    @cached_property
+    def is_stale(self) -> bool:
+        """Whether the host does not answer, so that all this is old."""
+        return self.host.state not in {HostState.UP, HostState.DEGRADED}
+
+    @cached_property
+    def acts(self) -> list[Act]:
+        if not self.may_power or self.is_stale:
+            return []
+        return [ACTS[kind] for kind in fitting_acts(self.guest)]
+
+    @property
+    def first_acts(self) -> list[Act]:
+        """The acts with a button of their own."""
+        return [act for act in self.acts if act.kind in {"start", "shut_down", "pause", "resume"}]
+
+    @property
+    def menu_acts(self) -> list[Act]:
+        return [act for act in self.acts if act.kind in {"reboot", "reset"}]
+
+    @property
+    def can_force_off(self) -> bool:
+        return any(act.kind == "force_off" for act in self.acts)
+
+    @cached_property
+    def key(self) -> str:
+        """The idempotency key of the power buttons."""
+        return new_key()
+
+    @property
+    def kind_words(self) -> str:
+        """Driver and virtualisation: "QEMU, fully virtualised"."""
+        words = {
+            Virtualisation.FULL: _("fully virtualised"),
+            Virtualisation.PARA: _("para-virtualised"),
+            Virtualisation.PVH: _("para-virtualised in hardware"),
+            Virtualisation.CONTAINER: _("container"),
+        }
+        driver = {"kvm": "QEMU/KVM", "qemu": "QEMU"}.get(self.guest.definition.get("domain_type", ""), self.host.driver)
+        known = self.guest.virtualisation in words
+        return ", ".join(filter(None, [driver, words[Virtualisation(self.guest.virtualisation)] if known else ""]))
+
+    @property
+    def yes_no(self) -> str:
+        """The words for the template filter `yesno`."""
+        return f"{_('yes')},{_('no')}"
+
+    @cached_property
+    def pending(self) -> str:
+        return pending_words(self.guest)
+
+    # The cards.
+
+    @cached_property
+    def recent(self) -> list[Operation]:
+        return list(self.guest.operations.select_related("asked_by")[:LOOKED_AT])
+
+    @cached_property
+    def recent_lines(self) -> list[OperationLine]:
+        return [describe(operation) for operation in self.recent[:RECENT]]
+
+    @cached_property
+    def operations_count(self) -> int:
+        return self.guest.operations.count()
+
+    @cached_property
+    def running_power(self) -> OperationLine | None:
+        """The power operation that is under way, for the header."""
+        found = next((o for o in self.recent if not o.is_over and o.kind in ACTS), None)
+        return describe(found) if found else None
+
+    @cached_property
+    def memory(self) -> MemoryCard:
+        return memory_card(self.guest, self.recent)
+
+    @cached_property
+    def vcpus(self) -> Standing:
+        return vcpus_standing(self.guest)
+
+    @cached_property
+    def slots(self) -> list[tuple[int, bool]]:
+        """Each possible vCPU with whether it is there now; empty where they are too many to draw."""
+        if self.guest.vcpus_maximum > MOST_SLOTS:
+            return []
+        online = self.guest.vcpus_current if self.guest.is_active else 0
+        return [(number, number < online) for number in range(self.guest.vcpus_maximum)]
+
+    @cached_property
+    def cpu_highest(self) -> int | None:
+        """The highest minute of the last hour, in %."""
+        known = [float(text) for text in self.guest.cpu_history.split(",") if text]
+        return round(max(known)) if known else None
+
+    @cached_property
+    def disks(self) -> list[DiskRow]:
+        return disk_rows(self.guest)
+
+    @cached_property
+    def nics(self) -> list[NICRow]:
+        return nic_rows(self.guest)
+
+    @cached_property
+    def text_consoles(self) -> list[ConsoleChoice]:
+        return [choice for choice in console_choices(self.guest) if choice.is_text]
+
+    @cached_property
+    def graphics(self) -> list[ConsoleChoice]:
+        return [choice for choice in console_choices(self.guest) if not choice.is_text]
+
+    @cached_property
+    def can_open_text(self) -> bool:
+        return any(not choice.why_not for choice in self.text_consoles)
+
+    @cached_property
+    def can_open_graphics(self) -> bool:
+        return any(not choice.why_not for choice in self.graphics)
+
+    @cached_property
+    def past(self) -> Page[Operation]:
+        """One page of all operations."""
+        pages = Paginator(self.guest.operations.all(), PAGE_SIZE)
+        pages.count = self.operations_count
+        return pages.get_page(self.request.GET.get("page"))
+
+    @cached_property
+    def past_lines(self) -> list[OperationLine]:
+        return [describe(operation) for operation in self.past]
+
+
+def signed_in(request: HttpRequest) -> AbstractBaseUser:
+    """The person who asks; every view but the doors is for signed-in people."""
+    assert isinstance(request.user, AbstractBaseUser)
+    return request.user
+
+
+def cards_for(request: HttpRequest, guest_id: UUID, action: Action = Action.SEE) -> GuestCards:
+    """The guest's page for this person: 404 for one they may not see, 403 where only the action is not theirs."""
+    return GuestCards(request, guest_for(request.user, guest_id, action))
+
+
+def parts_answer(cards: GuestCards, parts: Iterable[str], *, status: int = 200) -> HttpResponse:
+    """These parts, each to be put in the place of the element with its id (htmx: out of band)."""
+    context = {"page": cards, "guest": cards.guest, "host": cards.host, "oob": True}
+    html = "".join(render_to_string(f"guests/guest_{part}.html", context, cards.request) for part in parts)
+    return HttpResponse(html, status=status)

@@ -1,0 +1,86 @@
+"""Operations in words: what was asked, from what to what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from guests.forms.amounts import exact_text
+from guests.operations.kinds import KINDS
+from guests.operations.models import Operation
+
+MEMORY_BEFORE = {"set_current_memory": "current_kib", "set_maximum_memory": "maximum_kib"}
+VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
+
+
+@dataclass(frozen=True, slots=True)
+class OperationLine:
+    """One operation as a list shows it. `before` and `wanted` are "" where a kind has no value."""
+
+    operation: Operation
+    label: str
+    before: str
+    wanted: str
+    where: str  # now, at next boot, or both; "" where there is no difference
+    forced: bool
+    percent: int | None  # how far it came, while it moves
+    cancellable: bool
+    took: timedelta | None  # from its start to its end
+
+
+def describe(operation: Operation) -> OperationLine:
+    """An operation's row in words."""
+    kind = KINDS.get(operation.kind)
+    before, wanted = _values(operation)
+    return OperationLine(
+        operation=operation,
+        label=str(kind.label) if kind else operation.kind,
+        before=before,
+        wanted=wanted,
+        where=_where(operation),
+        forced=bool(operation.parameters.get("force")),
+        percent=progress_percent(operation),
+        cancellable=bool(kind and kind.cancellable and not operation.is_over and not operation.cancel_asked),
+        took=operation.ended_at - operation.started_at if operation.ended_at and operation.started_at else None,
+    )
+
+
+def progress_percent(operation: Operation) -> int | None:
+    """0 to 100 while it moves, None where nothing was told."""
+    if operation.is_over or not operation.progress_total or operation.progress_done is None:
+        return None
+    return round(100 * min(1.0, max(0.0, operation.progress_done / operation.progress_total)))
+
+
+def _values(operation: Operation) -> tuple[str, str]:
+    kib, count = operation.parameters.get("kib"), operation.parameters.get("count")
+    if isinstance(kib, int):
+        before = _seen(operation, MEMORY_BEFORE)
+        return (exact_text(before) if isinstance(before, int) else ""), exact_text(kib)
+    if isinstance(count, int):
+        before = _seen(operation, VCPUS_BEFORE)
+        return (str(before) if isinstance(before, int) else ""), str(count)
+    return "", ""
+
+
+def _seen(operation: Operation, names: dict[str, str]) -> Any:
+    """What the form showed, for what is changed: the next boot's value where only that is."""
+    name = names.get(operation.kind, "")
+    only_boot = operation.kind.startswith("set_maximum") or not operation.parameters.get("live")
+    candidates = [f"next_boot_{name}"] if only_boot else []
+    found = (operation.before.get(candidate) for candidate in [*candidates, name, f"from_{name}"])
+    return next((value for value in found if value is not None), None)
+
+
+def _where(operation: Operation) -> str:
+    if operation.kind in {"set_maximum_memory", "set_maximum_vcpus"}:
+        return _("at next boot")
+    if operation.kind not in {"set_current_memory", "set_vcpus"}:
+        return ""
+    live, boot = operation.parameters.get("live"), operation.parameters.get("next_boot")
+    if live and not boot:
+        return _("until next boot")
+    return _("at next boot") if boot and not live else ""

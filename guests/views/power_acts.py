@@ -1,0 +1,54 @@
+"""Which power acts fit a guest's state, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from guests.inventory.models import Guest
+from guests.resources import GuestState
+
+POWER_KINDS = ("start", "shut_down", "pause", "resume", "reboot", "reset", "force_off")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One button."""
+
+    kind: str
+    label: str | Promise
+    icon: str
+
+
+ACTS: Mapping[str, Act] = {
+    act.kind: act
+    for act in (
+        Act("start", _("Start"), "player-play"),
+        Act("shut_down", _("Shut down"), "power"),
+        Act("pause", _("Pause"), "player-pause"),
+        Act("resume", _("Resume"), "player-play"),
+        Act("reboot", _("Reboot"), "rotate"),
+        Act("reset", _("Reset"), "bolt"),
+        Act("force_off", _("Force off"), "player-stop"),
+    )
+}
+RUNS = ("shut_down", "pause", "reboot", "reset", "force_off")
+FITTING: Mapping[str, tuple[str, ...]] = {
+    GuestState.RUNNING: RUNS,
+    GuestState.IDLE: RUNS,
+    GuestState.IN_SHUTDOWN: ("reset", "force_off"),
+    GuestState.PAUSED: ("resume", "reset", "force_off"),
+    GuestState.PMSUSPENDED: ("force_off",),
+    GuestState.SHUT_OFF: ("start",),
+    GuestState.CRASHED: ("start",),
+}
+
+
+def fitting_acts(guest: Guest) -> tuple[str, ...]:
+    """What can be asked in the guest's state. Nothing of Domain-0: it is the host."""
+    if guest.privileged or guest.gone_at is not None:
+        return ()
+    return FITTING.get(guest.state, ())
