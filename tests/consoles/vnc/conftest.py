@@ -133,7 +133,7 @@ def guest(make_guest: Callable[..., Guest], rfb_server: RFBServer) -> Guest:
 
 
 @pytest.fixture
-def relay(transactional_db: None, settings: Settings) -> Iterator[Relay]:
+def relay(transactional_db: None, rfb_server: RFBServer, settings: Settings) -> Iterator[Relay]:
     with tempfile.TemporaryDirectory(prefix="gh-") as directory, socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
         settings.HANDOFF_SOCKET = Path(directory) / "vnc.sock"

@@ -133,7 +133,7 @@ def test_without_a_good_ticket_a_person_is_told(
         "The ticket is not valid any more. Connect again.",
     )
     assert rfb_server.clients == []
-    assert AuditRecord.objects.get().outcome == "denied"
+    assert AuditRecord.objects.get(action="console.open").outcome == "denied"
 
 
 def test_another_person_s_ticket_is_no_good(relay: Relay, guest: Guest, person: MakePerson) -> None:
