@@ -219,6 +219,10 @@ OPEN_DEADLINE_SECONDS = env_float("GUESTHOUSE_OPEN_DEADLINE_SECONDS", 10.0)
 KEEPALIVE_INTERVAL_SECONDS = 3  # a hung host is noticed after interval × (count + 1) = 12 s
 KEEPALIVE_COUNT = 3
 LEASE_SECONDS = 30
+RESYNC_SECONDS = env_float("GUESTHOUSE_RESYNC_SECONDS", 180.0)  # how often every guest's XML is read without a reason
+# How long an operation waits for its guest: for a balloon since it last moved, for the power button to be answered.
+BALLOON_SECONDS = env_float("GUESTHOUSE_BALLOON_SECONDS", 30.0)
+SHUT_DOWN_SECONDS = env_float("GUESTHOUSE_SHUT_DOWN_SECONDS", 60.0)
 
 # Where the processes meet.
 CONSOLE_SOCKET = RUNTIME_DIR / "text.sock"  # web → console server: text consoles

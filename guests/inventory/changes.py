@@ -1,8 +1,8 @@
 """The change feed: every row carries the revision it last changed in, and every process hears of a new one.
 
 Writers call `next_revision(feed)` inside their transaction and store it on the rows they change. Readers run one
-`ChangeFeed` per process: a thread that notices commits of other processes (SQLite: `PRAGMA data_version` on a connection
-kept open, every 50 ms; PostgreSQL: LISTEN) and calls its subscribers with the feeds whose revision moved.
+`ChangeFeed` per process: a thread that notices commits of other processes (SQLite: `PRAGMA data_version` on a
+connection kept open, every 50 ms; PostgreSQL: LISTEN) and calls its subscribers with the feeds whose revision moved.
 """
 
 from __future__ import annotations

@@ -118,6 +118,7 @@ class Guest(models.Model):
     autostart = models.BooleanField(default=False)
     gone_at = models.DateTimeField(null=True, db_index=True)
     conflict = models.BooleanField(default=False)  # the same UUID stands on another host, too
+    # When its host last had it, once it is gone; None before: what is shown is as old as host.seen_at.
     seen_at = models.DateTimeField(null=True)
     # Memory and vCPUs: live while active, else what the next boot takes; next_boot_* are None for a transient guest.
     current_kib = models.PositiveBigIntegerField(default=0)
@@ -142,7 +143,9 @@ class Guest(models.Model):
     received_rate = models.FloatField(null=True)
     sent_rate = models.FloatField(null=True)
     # The last hour, oldest first, one number a minute ("" where not known), comma-separated: CPU % for the sparkline.
+    # The last number is of the minute `history_minute` (since 1970) and moves with every tick.
     cpu_history = models.TextField(default="", blank=True)
+    history_minute = models.PositiveIntegerField(null=True)
     tags = models.ManyToManyField(Tag, blank=True, related_name="guests")
     revision = models.BigIntegerField(default=0, db_index=True)
 

@@ -1,9 +1,9 @@
-"""The kinds of operations: one module per family registers its own with `@kind`."""
+"""The kinds of operations: one module per family registers its own with `register`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from guests.access import Action
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
     from guests import resources
     from guests.hypervisor.connection import Connection
+    from guests.inventory.models import Guest
+    from guests.resources import GuestEvent
 
 
 class Progress(Protocol):
-    """How a running kind tells what it reached, and hears that it was cancelled."""
+    """How a running kind tells what it reached, and hears that it was cancelled or replaced."""
+
+    def sending(self) -> None:
+        """From here on the guest may change: an error of the connection leaves the outcome unknown."""
 
     def waiting(self, done: int | None = None, total: int | None = None) -> None:
         """The guest is expected to move: state `waiting`, with how far it came."""
@@ -29,6 +34,9 @@ class Progress(Protocol):
     def is_cancelled(self) -> bool:
         """Whether the asker wants it ended."""
 
+    def is_replaced(self) -> bool:
+        """Whether a later operation took its place."""
+
 
 @dataclass
 class Task:
@@ -37,12 +45,11 @@ class Task:
     connection: Connection
     uuid: UUID
     guest: resources.Guest
+    row: Guest  # with its host: figures that only a sample tells, at most one tick old
     parameters: dict[str, Any]
     before: dict[str, Any]
     progress: Progress
-    balloon: Callable[
-        [float], int | None
-    ]  # wait up to so many seconds for this guest's next balloon event: KiB or None
+    next_event: Callable[[float], GuestEvent | None]  # this guest's next event, or None after so many seconds
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,10 @@ class OperationKind:
     label: _StrPromise
     action: Action
     run: Callable[[Task], dict[str, Any]]
+    # Whether the guest is as the parameters want it, None where reading cannot tell: resolves an unknown outcome.
+    reached: Callable[[resources.Guest, dict[str, Any]], bool | None]
     cancellable: bool = False
-    seconds: float = 60.0  # after which the worker gives up
-    conflicts: frozenset[str] = field(default_factory=frozenset)
+    replaces: frozenset[str] = frozenset()  # kinds that stop waiting for the guest once this one is asked of it
 
 
 KINDS: dict[str, OperationKind] = {}

@@ -41,6 +41,7 @@ class Operation(models.Model):
     )
     asked_by_name = models.CharField(max_length=150)
     asked_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    language = models.CharField(max_length=10, default="", blank=True)  # the asker's: the worker answers in it
     idempotency_key = models.CharField(max_length=64)
     parameters: models.JSONField[Any, Any] = models.JSONField(default=dict)  # what was wanted
     before: models.JSONField[Any, Any] = models.JSONField(
@@ -51,13 +52,14 @@ class Operation(models.Model):
     message = models.CharField(max_length=500, default="", blank=True)  # a sentence for people
     detail = models.CharField(max_length=2000, default="", blank=True)  # libvirt's own words, for administrators
     field = models.CharField(max_length=40, default="", blank=True)  # the form field that a refusal belongs to
+    # How far the guest came, of how much: KiB moved by the balloon, seconds waited for a shut-down.
     progress_done = models.BigIntegerField(null=True)
     progress_total = models.BigIntegerField(null=True)
     cancel_asked = models.BooleanField(default=False)
     epoch = models.BigIntegerField(default=0)  # of the lease of the worker that runs it
     started_at = models.DateTimeField(null=True)
     moved_at = models.DateTimeField(null=True)  # when progress was last seen
-    ended_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)  # None while unknown: the host will be asked what came of it
     revision = models.BigIntegerField(default=0, db_index=True)
 
     class Meta:

@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from guests.access import may
@@ -16,7 +17,7 @@ from guests.audit import record
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.models import Guest
 from guests.operations.kinds import KINDS
-from guests.operations.models import Operation
+from guests.operations.models import Operation, OperationState
 
 POLL_SECONDS = 0.02
 
@@ -45,28 +46,67 @@ def ask(
         record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address)
         raise PermissionDenied(_("You may look at this guest, but not do this."))
     with transaction.atomic():
+        revision = next_revision(Feed.OPERATIONS)
         operation, created = Operation.objects.get_or_create(
-            asked_by=by,
+            asked_by_id=by.pk,
             idempotency_key=key,
             defaults={
                 "kind": kind,
                 "host": guest.host,
                 "guest": guest,
                 "asked_by_name": by.get_username(),
+                "language": get_language() or "",
                 "parameters": parameters or {},
                 "before": before or {},
-                "revision": next_revision(Feed.OPERATIONS),
+                "revision": revision,
             },
         )
         if created:
             record(
-                f"guest.{kind}", by=by, guest=guest, address=address, operation=str(operation.pk), **(parameters or {})
+                f"guest.{kind}",
+                by=by,
+                guest=guest,
+                address=address,
+                operation=str(operation.pk),
+                asked=parameters or {},
+                before=before or {},
             )
     return operation
 
 
+def cancel(operation: Operation, *, by: AbstractBaseUser, address: str = "") -> bool:
+    """Ask for an end: at once while queued, by the worker while waiting. False where it is too late or the kind cannot.
+
+    Raises PermissionDenied for whoever may not do the operation itself.
+    """
+    kind = KINDS[operation.kind]
+    if not may(by, kind.action, operation.guest):
+        record(f"guest.{operation.kind}.cancel", by=by, guest=operation.guest, outcome="denied", address=address)
+        raise PermissionDenied(_("You may look at this guest, but not do this."))
+    stoppable = [OperationState.QUEUED]
+    if kind.cancellable:
+        stoppable += [OperationState.RUNNING, OperationState.WAITING]
+    with transaction.atomic():
+        asked = Operation.objects.filter(pk=operation.pk, state__in=stoppable).update(
+            cancel_asked=True, revision=next_revision(Feed.OPERATIONS)
+        )
+        if asked:
+            record(
+                f"guest.{operation.kind}.cancel",
+                by=by,
+                guest=operation.guest,
+                address=address,
+                operation=str(operation.pk),
+            )
+    operation.refresh_from_db()
+    return bool(asked)
+
+
 def wait_for_end(operation: Operation, seconds: float = 2.0) -> Operation:
-    """The operation as it is when it ended, or after so many seconds; for views, so that a quick change answers at once."""
+    """The operation as it is when it ended, or after so many seconds: a quick change answers a view at once.
+
+    Must not be called inside a transaction: nothing of the worker's would be seen.
+    """
     deadline = time.monotonic() + seconds
     while not operation.is_over and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

@@ -1,0 +1,36 @@
+"""`resources.Definition` as plain JSON and back: what `Guest.definition` and `Guest.next_boot` hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from guests.resources import NIC, Definition, Disk, Graphics, Memory, TextConsole, VCPUs, Virtualisation
+
+
+def definition_to_json(definition: Definition) -> dict[str, Any]:
+    """JSON without anything left out; equal definitions give equal JSON."""
+    found = asdict(definition)
+    found["uuid"] = str(definition.uuid)
+    found["virtualisation"] = str(definition.virtualisation)
+    for name in ("disks", "nics", "text_consoles", "graphics"):
+        found[name] = list(found[name])
+    return found
+
+
+def definition_from_json(found: dict[str, Any]) -> Definition:
+    """The definition that `definition_to_json` wrote; KeyError or TypeError for anything else."""
+    return Definition(
+        **{
+            **found,
+            "uuid": UUID(found["uuid"]),
+            "virtualisation": Virtualisation(found["virtualisation"]),
+            "memory": Memory(**found["memory"]),
+            "vcpus": VCPUs(**found["vcpus"]),
+            "disks": tuple(Disk(**disk) for disk in found["disks"]),
+            "nics": tuple(NIC(**nic) for nic in found["nics"]),
+            "text_consoles": tuple(TextConsole(**console) for console in found["text_consoles"]),
+            "graphics": tuple(Graphics(**graphics) for graphics in found["graphics"]),
+        }
+    )

@@ -1,0 +1,77 @@
+"""Operations whose outcome nobody saw: of a worker that died, or of a connection that broke. They are never repeated:
+the host is asked what came of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from guests import resources
+from guests.errors import GuestNotFound
+from guests.hypervisor.connection import Connection
+from guests.hypervisor.reading import get_guest
+from guests.inventory.host_inventory import HostInventory
+from guests.inventory.leases import Lease
+from guests.operations.kinds import KINDS
+from guests.operations.models import Operation, OperationState
+from guests.operations.running import Outcome, end_operation, read_again
+
+
+def mark_abandoned(lease: Lease) -> int:
+    """Operations that a worker before us left running or waiting become unknown; answers how many."""
+    left = Operation.objects.filter(
+        host_id=lease.host_id, state__in=[OperationState.RUNNING, OperationState.WAITING], epoch__lt=lease.epoch
+    ).select_related("guest__host", "host", "asked_by")
+    for operation in left:
+        with translation.override(operation.language or settings.LANGUAGE_CODE):
+            message = _("The worker that ran this ended: the host will be asked what came of it.")
+            end_operation(lease, operation, Outcome(OperationState.UNKNOWN, message, settled=False))
+    return len(left)
+
+
+def settle_unknown(lease: Lease, connect: Callable[[], Connection], inventory: HostInventory) -> int:
+    """Ask the host what came of unknown operations; answers how many were settled. Raises HypervisorError."""
+    unsettled = Operation.objects.filter(
+        host_id=lease.host_id, state=OperationState.UNKNOWN, ended_at__isnull=True
+    ).select_related("guest__host", "host", "asked_by")
+    for operation in unsettled:
+        with translation.override(operation.language or settings.LANGUAGE_CODE):
+            end_operation(lease, operation, _found_out(operation, connect()))
+        read_again(operation, connect, inventory)
+    return len(unsettled)
+
+
+def _found_out(operation: Operation, connection: Connection) -> Outcome:
+    kind, row = KINDS.get(operation.kind), operation.guest
+    if kind is None or row is None:
+        return Outcome(OperationState.UNKNOWN, _("Nobody saw what came of this."))
+    try:
+        guest = get_guest(connection, row.uuid)
+    except GuestNotFound as error:
+        return Outcome(OperationState.UNKNOWN, _("Nobody saw what came of this, and the guest is gone."), error.detail)
+    reached = kind.reached(guest, operation.parameters)
+    after = _state_and_sizes(guest)
+    if reached is None:
+        return Outcome(
+            OperationState.UNKNOWN, _("Nobody saw what came of this, and the host cannot tell."), after=after
+        )
+    if reached:
+        return Outcome(OperationState.DONE, _("Read back from the host after the connection broke."), after=after)
+    return Outcome(
+        OperationState.FAILED, _("The connection broke, and the host says that this did not happen."), after=after
+    )
+
+
+def _state_and_sizes(guest: resources.Guest) -> dict[str, object]:
+    now = guest.definition
+    return {
+        "state": str(guest.state),
+        "current_kib": now.memory.current_kib,
+        "maximum_kib": now.memory.maximum_kib,
+        "vcpus_current": now.vcpus.current,
+        "vcpus_maximum": now.vcpus.maximum,
+    }

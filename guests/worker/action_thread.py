@@ -1,0 +1,248 @@
+"""Operations of one host: one thread looks at the queue, each operation runs in a thread of its own.
+
+One operation at a time runs on a guest; one that only waits for its guest lets others pass, and a later one may replace
+it. At most CALLS_AT_ONCE talk to libvirt at the same time (a libvirt connection serves five).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from guests.errors import HypervisorError, HypervisorUnreachable
+from guests.hypervisor.connection import Connection, open_connection
+from guests.inventory.leases import LeaseLost
+from guests.operations.kinds import KINDS
+from guests.operations.models import Operation, OperationState
+from guests.operations.running import Outcome, RunningOperation, claim, end_operation, run_operation
+from guests.operations.settling import mark_abandoned, settle_unknown
+from guests.worker.database import database_work
+
+if TYPE_CHECKING:
+    from guests.worker.host_service import HostService
+
+logger = logging.getLogger(__name__)
+
+CALLS_AT_ONCE = 4
+UNDER_WAY_AT_ONCE = 64
+SAFETY_SECONDS = 5.0
+
+
+class ActionThread:
+    """The queue of one host, served over a connection of its own (the test driver's is shared: its state is in it)."""
+
+    def __init__(self, service: HostService) -> None:
+        self._service = service
+        self._wake = threading.Event()
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._busy: set[UUID] = set()  # guests on which an operation runs
+        self._waiting: dict[UUID, list[RunningOperation]] = {}  # operations that wait for their guest
+        self._under_way = 0
+        self._calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
+        self._connection: Connection | None = None
+        self._connecting = threading.Lock()
+        self._unsettled = True
+        self._thread = threading.Thread(target=self._run, name=f"actions-{service.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Take nothing more; operations under way are left to the next worker."""
+        self._stopped = True
+        self._wake.set()
+
+    def join(self, seconds: float) -> bool:
+        """Whether the thread ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def connection(self) -> Connection:
+        """The connection for actions, opened when needed; HypervisorUnreachable while the host does not answer."""
+        polled = self._service.connection()
+        if polled.is_test:
+            return polled
+        with self._connecting:
+            if self._connection is None or not self._connection.is_alive():
+                if self._connection is not None:
+                    self._connection.close()
+                self._connection = None
+                self._connection = open_connection(
+                    self._service.uri,
+                    deadline_s=settings.OPEN_DEADLINE_SECONDS,
+                    keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
+                )
+            return self._connection
+
+    def _run(self) -> None:
+        abandoned_marked = False
+        while not self._stopped:
+            try:
+                with database_work():
+                    if not abandoned_marked:
+                        mark_abandoned(self._service.lease)
+                        abandoned_marked = True
+                    self._settle()
+                    self._dispatch()
+            except LeaseLost:
+                self._service.lose_lease()
+                return
+            except HypervisorError as error:
+                logger.info("host %s: %s", self._service.name, error.detail or error)
+            except DatabaseError:
+                logger.exception("the queue of host %s could not be read", self._service.name)
+            self._wake.wait(SAFETY_SECONDS)
+            self._wake.clear()
+
+    def _settle(self) -> None:
+        """Once the host is up: be ready to act, and ask it what came of operations that nobody saw end."""
+        try:
+            self.connection()
+        except HypervisorUnreachable:
+            return
+        if self._unsettled:
+            self._unsettled = False
+            try:
+                settle_unknown(self._service.lease, self.connection, self._service.inventory)
+            except HypervisorError:
+                self._unsettled = True
+                raise
+
+    def _dispatch(self) -> None:
+        """Start what can be started. While the host was never reached yet, operations stay in the queue."""
+        queued = (
+            Operation.objects.filter(host_id=self._service.lease.host_id, state=OperationState.QUEUED)
+            .select_related("guest__host", "host", "asked_by")
+            .order_by("asked_at")
+        )
+        blocked: set[UUID] = set()
+        for operation in queued:
+            if self._stopped:
+                return
+            if operation.kind not in KINDS or operation.guest_id is None:
+                continue  # of a newer version: its worker will know
+            if operation.cancel_asked:
+                self._cancel(operation)
+                continue
+            if not self._is_ready() or operation.guest_id in blocked or not self._begin(operation):
+                blocked.add(operation.guest_id)  # what was asked first runs first
+
+    def _is_ready(self) -> bool:
+        """Whether an operation would get an answer: the host is up, or known not to be."""
+        if self._service.is_down:
+            return True
+        try:
+            self._service.connection()
+        except HypervisorUnreachable:
+            return False
+        return True
+
+    def _cancel(self, operation: Operation) -> None:
+        with translation.override(operation.language or settings.LANGUAGE_CODE):
+            end_operation(
+                self._service.lease,
+                operation,
+                Outcome(OperationState.FAILED, _("Cancelled before it began: nothing was changed.")),
+            )
+
+    def _begin(self, operation: Operation) -> bool:
+        assert operation.guest_id is not None
+        guest_id = operation.guest_id
+        with self._lock:
+            if guest_id in self._busy or self._under_way >= UNDER_WAY_AT_ONCE:
+                return False
+            self._busy.add(guest_id)
+            self._under_way += 1
+        started = False
+        try:
+            if started := claim(self._service.lease, operation):
+                threading.Thread(
+                    target=self._run_one, args=(operation,), name=f"operation-{operation.pk}", daemon=True
+                ).start()
+        finally:
+            if not started:
+                with self._lock:
+                    self._busy.discard(guest_id)
+                    self._under_way -= 1
+        return started
+
+    def _run_one(self, operation: Operation) -> None:
+        assert operation.guest is not None
+        running = RunningOperation(self._service.lease, operation, on_waiting=lambda: self._let_pass(running))
+        self._calls.acquire()
+        try:
+            self._replace_waiting(running)
+            with self._service.watchers.watching(operation.guest.uuid) as next_event:
+                state = run_operation(
+                    running, connect=self.connection, inventory=self._service.inventory, next_event=next_event
+                )
+            if state == OperationState.UNKNOWN:
+                self._unsettled = True
+        except LeaseLost:
+            self._service.lose_lease()
+        except Exception:
+            # A defect or a database that went away: never leave an operation that seems to run.
+            logger.exception("operation %s failed", operation.pk)
+            self._end_as_unknown(running)
+        finally:
+            self._end(running)
+            connection.close()
+            self.wake()
+
+    def _let_pass(self, running: RunningOperation) -> None:
+        """The operation only waits for its guest from here on."""
+        guest_id = running.operation.guest_id
+        assert guest_id is not None
+        with self._lock:
+            self._busy.discard(guest_id)
+            self._waiting.setdefault(guest_id, []).append(running)
+        self._calls.release()
+        self.wake()
+
+    def _replace_waiting(self, running: RunningOperation) -> None:
+        guest = running.operation.guest
+        assert guest is not None
+        with self._lock:
+            replaced = [
+                waiting
+                for waiting in self._waiting.get(guest.pk, [])
+                if waiting.operation.kind in KINDS[running.operation.kind].replaces
+            ]
+            for waiting in replaced:
+                waiting.replaced = True
+        if replaced:
+            self._service.watchers.interrupt(guest.uuid)
+
+    def _end(self, running: RunningOperation) -> None:
+        guest_id = running.operation.guest_id
+        assert guest_id is not None
+        with self._lock:
+            self._under_way -= 1
+            waiting = self._waiting.get(guest_id, [])
+            if running in waiting:
+                waiting.remove(running)
+                if not waiting:
+                    del self._waiting[guest_id]
+                return
+            self._busy.discard(guest_id)
+        self._calls.release()
+
+    def _end_as_unknown(self, running: RunningOperation) -> None:
+        message = _("Guesthouse failed while it ran this: the host will be asked what came of it.")
+        try:
+            running.end(Outcome(OperationState.UNKNOWN, message, settled=False))
+            self._unsettled = True
+        except (DatabaseError, LeaseLost):
+            logger.exception("the end of operation %s could not be written", running.operation.pk)
