@@ -49,7 +49,15 @@ class Connection:
         self._closed = False
         self._watched = False
         self._listeners: list[Callable[[str], None]] = []
+        self._kept: dict[str, Any] = {}
         self._lock = threading.Lock()
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What a module of this room keeps with a connection, made at first use."""
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = make()
+            return self._kept[name]
 
     @property
     def is_test(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -32,15 +33,38 @@ _LIFECYCLE = {
 }
 
 
-class _Subscription:
-    """One subscriber of one connection; its methods are libvirt's callbacks."""
+class Subscriptions:
+    """All subscribers of one connection. libvirt takes each event once per connection ("callback already tracked"), so
+    they share one registration: made for the first of them, ended with the last.
+    """
 
-    def __init__(self, connection: Connection, callback: Callback) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._callback = callback
+        self._lock = threading.Lock()
+        self._callbacks: tuple[Callback, ...] = ()
         self._ids: list[int] = []
 
-    def register(self) -> None:
+    def add(self, callback: Callback) -> None:
+        """Tell `callback` from now on."""
+        with self._lock:
+            if not self._ids:
+                try:
+                    self._register()
+                except HypervisorError:
+                    self._deregister()
+                    raise
+            self._callbacks = (*self._callbacks, callback)
+
+    def remove(self, callback: Callback) -> None:
+        """Tell it nothing more; a connection that broke has forgotten everybody already."""
+        with self._lock:
+            if callback not in self._callbacks:
+                return
+            self._callbacks = tuple(other for other in self._callbacks if other != callback)
+            if not self._callbacks:
+                self._deregister()
+
+    def _register(self) -> None:
         """Ask libvirt for every event that the driver has; lifecycle events are required."""
         raw = self._connection.raw
         with translated_errors():
@@ -58,20 +82,19 @@ class _Subscription:
             with suppress(NotSupported), translated_errors():
                 self._ids.append(raw.domainEventRegisterAny(None, event, method, None))
 
-    def deregister(self) -> None:
-        """End it; a connection that broke has forgotten already."""
+    def _deregister(self) -> None:
         ids, self._ids = self._ids, []
         for number in ids:
             with suppress(HypervisorError), translated_errors():
                 self._connection.raw.domainEventDeregisterAny(number)
 
     def _tell(self, domain: Any, kind: EventKind, detail: str, kib: int | None = None) -> None:
-        if not self._ids:
-            return
-        try:
-            self._callback(GuestEvent(kind, UUID(domain.UUIDString()), domain.name(), detail, kib))
-        except Exception:
-            logger.exception("a subscriber of guest events failed")
+        event = GuestEvent(kind, UUID(domain.UUIDString()), domain.name(), detail, kib)
+        for callback in self._callbacks:
+            try:
+                callback(event)
+            except Exception:
+                logger.exception("a subscriber of guest events failed")
 
     def _lifecycle(self, _c: Any, domain: Any, event: int, _detail: int, _opaque: Any) -> None:
         word = _LIFECYCLE.get(event, "changed")
@@ -102,10 +125,10 @@ def subscribe(c: Connection, callback: Callback) -> Callable[[], None]:
     The callback runs in the event thread of the whole process: it must return at once and may not call libvirt. Events
     are lost while a connection is down: read everything again after opening a new one.
     """
-    subscription = _Subscription(c, callback)
-    try:
-        subscription.register()
-    except HypervisorError:
-        subscription.deregister()
-        raise
-    return subscription.deregister
+    subscriptions: Subscriptions = c.once("events", lambda: Subscriptions(c))
+
+    def tell(event: GuestEvent) -> None:  # one of its own for each subscriber, even if one callback subscribes twice
+        callback(event)
+
+    subscriptions.add(tell)
+    return lambda: subscriptions.remove(tell)

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import libvirt
-from lxml import etree
 
 from guests.errors import GuestNotFound, NotSupported, OperationRefused
 from guests.hypervisor.connection import Connection
@@ -17,7 +16,7 @@ from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.states import state_of
 from guests.hypervisor.stats import list_stats
-from guests.hypervisor.xml_document import parse_document
+from guests.hypervisor.xml_document import parse_document, text_of
 from guests.resources import Definition, Guest, HostFacts, Memory, VCPUs, Virtualisation
 
 __all__ = ["find_domain", "free_memory_kib", "get_guest", "host_facts", "list_guests", "list_stats"]
@@ -41,7 +40,7 @@ def host_facts(c: Connection) -> HostFacts:
         architecture, memory_mib, cpus = c.raw.getInfo()[:3]
         return HostFacts(
             hostname=c.raw.getHostname(),
-            driver=c.raw.getType(),
+            driver={"TEST": "Test"}.get(c.raw.getType(), c.raw.getType()),
             hypervisor_version=_version(_if_told(c.raw.getVersion)),
             libvirt_version=_version(c.raw.getLibVersion()),
             architecture=architecture,
@@ -81,16 +80,17 @@ def _version(number: int | None) -> str:
 
 def _cpu_model(c: Connection) -> str:
     """The processor's name by the firmware, else libvirt's name for its family; "" where neither is told."""
-    for call, path in (
-        (lambda: c.raw.getSysinfo(0), "processor/entry[@name='version']"),
-        (c.raw.getCapabilities, "host/cpu/model"),
-    ):
-        xml = _if_told(call)
-        if xml:
-            with suppress(UnreadableDefinition, etree.XPathError):
-                model = (parse_document(xml).findtext(path) or "").strip()
-                if model:
-                    return model[:120]
+    # QEMU's own firmware tables name the machine type where a processor's name belongs.
+    xml = _if_told(lambda: c.raw.getSysinfo(0))
+    if xml:
+        with suppress(UnreadableDefinition):
+            processor = parse_document(xml).find("processor")
+            if processor is not None and processor.findtext("entry[@name='manufacturer']") != "QEMU":
+                return (processor.findtext("entry[@name='version']") or "").strip()[:120]
+    xml = _if_told(c.raw.getCapabilities)
+    if xml:
+        with suppress(UnreadableDefinition):
+            return text_of(parse_document(xml), "host/cpu/model")[:120]
     return ""
 
 

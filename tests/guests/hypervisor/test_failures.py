@@ -1,0 +1,87 @@
+"""libvirtError → named errors, on errors that libvirt really raises where the test driver can be made to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+import pytest
+
+from guests import errors
+from guests.hypervisor.connection import Connection
+from guests.hypervisor.failures import translate, translated_errors
+from tests.guests.hypervisor.conftest import RUNNING
+
+
+class Told(libvirt.libvirtError):  # type: ignore[misc]
+    """An error as libvirt fills it in: code, domain and message."""
+
+    def __init__(self, code: int, domain: int, message: str = "words of libvirt /etc/secret") -> None:
+        super().__init__(message)
+        self.err = (code, domain, message, 2, None, None, None, -1, -1)
+
+
+RPC, REMOTE, QEMU, LIBXL = 7, 13, 10, 60
+
+TABLE: list[tuple[int, int, type[errors.HypervisorError]]] = [
+    (1, RPC, errors.HypervisorUnreachable),
+    (38, RPC, errors.HypervisorUnreachable),
+    (38, REMOTE, errors.HypervisorUnreachable),
+    (7, RPC, errors.OperationRefused),
+    (5, 0, errors.HypervisorUnreachable),
+    (6, 20, errors.HypervisorUnreachable),
+    (1, QEMU, errors.OperationRefused),
+    (38, QEMU, errors.OperationRefused),
+    (3, QEMU, errors.NotSupported),
+    (67, QEMU, errors.NotSupported),
+    (74, QEMU, errors.NotSupported),
+    (84, LIBXL, errors.NotSupported),
+    (8, QEMU, errors.OperationRefused),
+    (9, QEMU, errors.OperationRefused),
+    (29, RPC, errors.OperationRefused),
+    (88, 0, errors.OperationRefused),
+    (42, QEMU, errors.GuestNotFound),
+    (45, RPC, errors.AuthenticationFailed),
+    (79, RPC, errors.AuthenticationFailed),
+    (55, QEMU, errors.OperationRefused),
+    (68, QEMU, errors.OperationRefused),
+    (86, QEMU, errors.OperationRefused),
+    (9999, QEMU, errors.OperationRefused),
+]
+
+
+@pytest.mark.parametrize(("code", "domain", "kind"), TABLE)
+def test_each_code_has_one_named_error_and_a_sentence_without_libvirts_words(
+    code: int, domain: int, kind: type[errors.HypervisorError]
+) -> None:
+    error = translate(Told(code, domain), "web-1")
+    assert type(error) is kind
+    assert error.code == code
+    assert error.detail == "words of libvirt /etc/secret"
+    assert str(error).endswith(".")
+    assert "secret" not in str(error)
+    assert "libvirtError" not in str(error)
+
+
+def test_the_guest_is_named_in_the_sentence_and_a_percent_sign_stays() -> None:
+    assert "100%s" in str(translate(Told(55, QEMU), "100%s"))
+    assert "the guest" in str(translate(Told(55, QEMU)))
+
+
+def test_libvirts_own_refusals_are_translated(host: Connection) -> None:
+    domain: Any = host.raw.lookupByUUIDString(str(RUNNING))
+    with pytest.raises(errors.OperationRefused) as invalid, translated_errors("web-1"):
+        domain.setMemoryFlags(10**9, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert invalid.value.code == 8
+    domain.destroy()
+    with pytest.raises(errors.OperationRefused, match="web-1 is not in a state") as state, translated_errors("web-1"):
+        domain.setMemoryFlags(65536, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert state.value.code == 55
+    with pytest.raises(errors.NotSupported), translated_errors("web-1"):
+        domain.openGraphicsFD(0, 0)
+    assert isinstance(state.value.__cause__, libvirt.libvirtError)
+
+
+def test_other_exceptions_pass_through() -> None:
+    with pytest.raises(KeyError), translated_errors():
+        raise KeyError

@@ -1,0 +1,208 @@
+"""Two libvirt hosts over qemu+tcp and qemu+ssh: each is read and changed by itself, VNC stays on its own host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from deploy.demo.image import see_to_image
+from guests.errors import HypervisorUnreachable, NotSupported
+from guests.hypervisor.connection import Connection, open_connection
+from guests.hypervisor.events import subscribe
+from guests.hypervisor.graphics import open_graphics
+from guests.hypervisor.reading import get_guest, host_facts, list_guests, list_stats
+from guests.hypervisor.writing import force_off, pause, resume, set_current_memory, set_vcpus, start
+from guests.resources import GuestEvent, GuestState
+from tests.guests.hypervisor.recording import recorded
+from tests.labs.lab import IMAGE
+from tests.live.hypervisor_guest import BANNER, Terminal, until
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges and network namespaces need root")
+
+SCRIPT = Path(__file__).parent.parent / "labs" / "kvm-hosts"
+MIB = 1024
+GUEST = """
+<domain type='qemu'>
+  <name>twin</name><uuid>{uuid}</uuid>
+  <memory unit='MiB'>256</memory><currentMemory unit='MiB'>192</currentMemory><vcpu current='1'>2</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>/var/lib/libvirt/images/vmlinuz</kernel><initrd>/var/lib/libvirt/images/initrd.gz</initrd>
+    <cmdline>console=ttyS0 quiet guest=twin{host}</cmdline>
+  </os>
+  <features><acpi/><tcg><tb-cache unit='MiB'>64</tb-cache></tcg></features>
+  <devices>
+    <serial type='pty'/>
+    <graphics type='vnc' autoport='yes'><listen type='address' address='{listen}'/></graphics>
+    <memballoon model='virtio'><stats period='2'/></memballoon>
+  </devices>
+</domain>
+"""
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The lab: host K is named by its number, 1 or 2."""
+
+    directory: Path
+    network: str
+    environment: dict[str, str]
+
+    def uri(self, host: int) -> str:
+        return f"qemu+tcp://{self.network}.{host}/system"
+
+    def ssh_uri(self, host: int) -> str:
+        key = self.directory / "ssh_key"
+        return f"qemu+ssh://root@{self.network}.{host}/system?keyfile={key}&no_verify=1"
+
+    def run(self, *words: str) -> None:
+        # Its daemons keep the descriptors they inherit: a pipe would never end.
+        with (self.directory / "script.log").open("ab") as log:
+            subprocess.run(
+                [SCRIPT, *words],
+                env=self.environment,
+                check=True,
+                timeout=120,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def signal_libvirtd(self, host: int, number: signal.Signals) -> None:
+        self.run("exec", str(host), "sh", "-c", f"kill -{int(number)} $(cat /run/libvirtd.pid)")
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Hosts]:
+    directory = Path(tempfile.mkdtemp(prefix="gh-two-", dir="/tmp"))
+    directory.chmod(0o755)
+    number = os.getpid() % 200
+    environment = dict(os.environ, LAB=str(directory), NET=f"10.98.{number}", BRIDGE=f"br-gh{number}-")
+    hosts = Hosts(directory, f"10.98.{number}", environment)
+    try:
+        hosts.run("up", "2")
+        image = see_to_image(IMAGE)
+        for host in (1, 2):
+            for name in ("vmlinuz", "initrd.gz"):
+                shutil.copyfile(image / name, directory / f"host{host}" / "lib" / "images" / name)
+        yield hosts
+    finally:
+        hosts.run("down")
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def twins(hosts: Hosts) -> Iterator[dict[int, tuple[Connection, UUID]]]:
+    """A guest of the same name on each host, booted; host 1's VNC listens on its address, host 2's on its loopback."""
+    found = {}
+    for host, listen in ((1, f"{hosts.network}.1"), (2, "127.0.0.1")):
+        connection = open_connection(hosts.uri(host))
+        uuid = UUID(f"5f3c1b0e-0000-4000-8000-0000000b000{host}")
+        connection.raw.defineXML(GUEST.format(uuid=uuid, host=host, listen=listen))
+        start(connection, uuid)
+        found[host] = (connection, uuid)
+    for connection, uuid in found.values():
+        terminal = Terminal(connection, uuid)
+        terminal.expect(BANNER, 90)
+        terminal.stream.close()
+    yield found
+    for connection, _uuid in found.values():
+        connection.close()
+
+
+def test_each_host_tells_its_own_facts_and_guests(twins: dict[int, tuple[Connection, UUID]]) -> None:
+    for host, (connection, uuid) in twins.items():
+        facts = host_facts(connection)
+        assert (facts.hostname, facts.driver, facts.is_local) == (f"kvm{host}", "QEMU", False)
+        assert [guest.uuid for guest in list_guests(connection)] == [uuid]
+        with recorded(connection) as calls:
+            samples = list_stats(connection)
+        assert calls == ["getAllDomainStats"]
+        assert [sample.uuid for sample in samples] == [uuid]
+        assert samples[0].cpu_time_ns
+
+
+def test_a_change_on_one_host_leaves_the_other_alone(twins: dict[int, tuple[Connection, UUID]]) -> None:
+    (one, on_one), (two, on_two) = twins[1], twins[2]
+    events: list[GuestEvent] = []
+    end = subscribe(two, events.append)
+    try:
+        set_current_memory(one, on_one, 224 * MIB, live=True, next_boot=False)
+        set_vcpus(one, on_one, 2, live=True, next_boot=False)
+        pause(two, on_two)
+        until(lambda: [e for e in events if e.detail == "suspended"], 5, "the event of host 2")
+        assert get_guest(one, on_one).state is GuestState.RUNNING
+        assert get_guest(two, on_two).state is GuestState.PAUSED
+        resume(two, on_two)
+        until(lambda: list_stats(one)[0].balloon_current_kib == 224 * MIB, 15, "224 MiB on host 1")
+        assert list_stats(two)[0].balloon_current_kib == 192 * MIB
+    finally:
+        end()
+    assert {event.uuid for event in events} == {on_two}
+
+
+def test_text_consoles_of_both_hosts_answer_at_once(twins: dict[int, tuple[Connection, UUID]]) -> None:
+    terminals = {host: Terminal(connection, uuid) for host, (connection, uuid) in twins.items()}
+    for host, terminal in terminals.items():
+        assert terminal.answer_to("hostname", 30) == f"twin{host}"
+        terminal.stream.close()
+
+
+def test_vnc_is_dialled_on_the_address_of_the_host_and_nowhere_else(
+    twins: dict[int, tuple[Connection, UUID]],
+) -> None:
+    connection, uuid = twins[1]
+    with open_graphics(connection, uuid) as connected:
+        connected.settimeout(10)
+        assert connected.recv(12) == b"RFB 003.008\n"
+        assert connected.getpeername()[0] == connection.host
+    connection, uuid = twins[2]
+    with pytest.raises(NotSupported, match="listen on the host's own address"):
+        open_graphics(connection, uuid)
+
+
+def test_the_same_guest_is_read_through_ssh(hosts: Hosts, twins: dict[int, tuple[Connection, UUID]]) -> None:
+    connection = open_connection(hosts.ssh_uri(1), deadline_s=30)
+    try:
+        assert [guest.uuid for guest in list_guests(connection)] == [twins[1][1]]
+        terminal = Terminal(connection, twins[1][1])
+        assert terminal.answer_to("echo $((6*7))", 30) == "42"
+        terminal.stream.close()
+    finally:
+        connection.close()
+
+
+def test_a_hung_host_is_noticed_by_keepalive_while_the_other_answers(
+    hosts: Hosts, twins: dict[int, tuple[Connection, UUID]]
+) -> None:
+    reasons: list[str] = []
+    hung = open_connection(hosts.uri(2), keepalive=(1, 1), on_close=reasons.append)
+    hosts.signal_libvirtd(2, signal.SIGSTOP)
+    try:
+        until(lambda: reasons, 8, "keepalive")
+        assert reasons == ["keepalive"]
+        began = time.monotonic()
+        list_guests(twins[1][0])
+        assert time.monotonic() - began < 2
+        with pytest.raises(HypervisorUnreachable):
+            open_connection(hosts.uri(2), deadline_s=1)
+    finally:
+        hosts.signal_libvirtd(2, signal.SIGCONT)
+        hung.close()
+
+
+def test_force_off_ends_only_the_guest_of_that_host(twins: dict[int, tuple[Connection, UUID]]) -> None:
+    (one, on_one), (_two, _on_two) = twins[1], twins[2]
+    force_off(one, on_one)
+    assert get_guest(one, on_one).state is GuestState.SHUT_OFF
+    assert get_guest(one, on_one).reason == "destroyed"
