@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 found = [
-    f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'nothing yet'}"
+    f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none'}"
     for package in json.loads(Path(sys.argv[1]).read_text())["dependencies"]
     for hole in package.get("vulns", [])
 ]

@@ -18,8 +18,6 @@ from deploy.demo.processes import Process, wait_until
 
 # Nothing of the caller's settings reaches the daemon.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-# On a bridge that is there already (namespace-init.sh): a bridge of libvirt's own would need iptables.
-NETWORK = "<network><name>demo</name><forward mode='bridge'/><bridge name='demo0'/></network>"
 
 
 class DemoHostError(Exception):
@@ -73,8 +71,13 @@ class DemoHost(ABC):
             if new:
                 shutil.rmtree(self.directory / "run", ignore_errors=True)
                 self._begin()
-            self.start()
-            self._see_to_guests(image, start=new)
+            try:
+                self.start()
+                self._see_to_guests(image, start=new)
+            except (DemoHostError, subprocess.SubprocessError, OSError):
+                if new:
+                    self._end()
+                raise
 
     def down(self) -> None:
         """End every process of this host and its guests."""
@@ -145,16 +148,8 @@ class DemoHost(ABC):
                 self.virsh("start", guest.uuid)
 
     def _nic(self) -> Nic:
-        """A virtual network where this host can have one: only its NICs have statistics."""
-        try:
-            if "demo" not in self.virsh("net-list", "--all", "--name").split():
-                self.virsh("net-define", "/dev/stdin", stdin=NETWORK)
-            if "demo" not in self.virsh("net-list", "--name").split():
-                self.virsh("net-start", "demo")
-            self.virsh("net-autostart", "demo")
-        except subprocess.CalledProcessError:
-            return Nic.USER
-        return Nic.NETWORK
+        """How this host can connect its guests."""
+        return Nic.USER
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

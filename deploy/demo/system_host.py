@@ -11,7 +11,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from deploy.demo.guests import Layout
+from deploy.demo.guests import Layout, Nic
 from deploy.demo.host import ENVIRONMENT, DemoHost, DemoHostError
 from deploy.demo.processes import Process, children, process, saved_process, wait_until
 
@@ -34,6 +34,8 @@ cgroup_controllers = []
 stdio_handler = "file"
 remember_owner = 0
 """
+# On a bridge that is there already (namespace-init.sh): a bridge of libvirt's own would need iptables.
+NETWORK = "<network><name>demo</name><forward mode='bridge'/><bridge name='demo0'/></network>"
 
 
 class SystemHost(DemoHost):
@@ -112,6 +114,18 @@ class SystemHost(DemoHost):
             )
         if done.returncode:
             raise DemoHostError(f"libvirtd did not start; see {log.name}.")
+
+    def _nic(self) -> Nic:
+        """A virtual network where there can be one: only its NICs have statistics."""
+        try:
+            if "demo" not in self.virsh("net-list", "--all", "--name").split():
+                self.virsh("net-define", "/dev/stdin", stdin=NETWORK)
+            if "demo" not in self.virsh("net-list", "--name").split():
+                self.virsh("net-start", "demo")
+            self.virsh("net-autostart", "demo")
+        except subprocess.CalledProcessError:
+            return Nic.USER
+        return Nic.NETWORK
 
     def _end(self) -> None:
         init = self._init()
