@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -23,7 +23,7 @@ from guests.operations.kinds import KINDS
 from guests.operations.models import Operation, OperationState
 from guests.operations.running import Outcome, RunningOperation, claim, end_operation, run_operation
 from guests.operations.settling import mark_abandoned, settle_unknown
-from guests.worker.database import database_work
+from guests.worker.database import database_work, with_own_connection
 
 if TYPE_CHECKING:
     from guests.worker.host_service import HostService
@@ -50,7 +50,9 @@ class ActionThread:
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
         self._unsettled = True
-        self._thread = threading.Thread(target=self._run, name=f"actions-{service.name}", daemon=True)
+        self._thread = threading.Thread(
+            target=with_own_connection(self._run), name=f"actions-{service.name}", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -169,7 +171,10 @@ class ActionThread:
         try:
             if started := claim(self._service.lease, operation):
                 threading.Thread(
-                    target=self._run_one, args=(operation,), name=f"operation-{operation.pk}", daemon=True
+                    target=with_own_connection(self._run_one),
+                    args=(operation,),
+                    name=f"operation-{operation.pk}",
+                    daemon=True,
                 ).start()
         finally:
             if not started:
@@ -198,7 +203,6 @@ class ActionThread:
             self._end_as_unknown(running)
         finally:
             self._end(running)
-            connection.close()
             self.wake()
 
     def _let_pass(self, running: RunningOperation) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 
 from django.db import connection
 
@@ -20,3 +21,16 @@ def database_work() -> Iterator[None]:
     finally:
         if connection.vendor != "sqlite":
             connection.close()
+
+
+def with_own_connection(run: Callable[..., None]) -> Callable[..., None]:
+    """The body of a thread: its database connection is closed when it ends."""
+
+    @wraps(run)
+    def body(*args: object) -> None:
+        try:
+            run(*args)
+        finally:
+            connection.close()
+
+    return body

@@ -23,7 +23,7 @@ from guests.inventory.leases import Lease, LeaseLost
 from guests.inventory.models import HostState
 from guests.resources import GuestEvent
 from guests.worker.action_thread import ActionThread
-from guests.worker.database import database_work
+from guests.worker.database import database_work, with_own_connection
 from guests.worker.event_watchers import EventWatchers
 from guests.worker.polling import Polling
 
@@ -50,7 +50,9 @@ class HostService:
         self._incoming: queue.SimpleQueue[GuestEvent | UUID | None] = queue.SimpleQueue()
         self._left_behind: list[Polling] = []
         self._polling = Polling(self)
-        self._events = threading.Thread(target=self._apply_events, name=f"events-{name}", daemon=True)
+        self._events = threading.Thread(
+            target=with_own_connection(self._apply_events), name=f"events-{name}", daemon=True
+        )
         self.actions = ActionThread(self)
 
     def start(self) -> None:

@@ -21,7 +21,7 @@ from guests.inventory.host_rows import fact_columns, write_host_state
 from guests.inventory.leases import LeaseLost
 from guests.inventory.models import HostState
 from guests.worker.backoff import Backoff
-from guests.worker.database import database_work
+from guests.worker.database import database_work, with_own_connection
 
 if TYPE_CHECKING:
     from guests.worker.host_service import HostService
@@ -40,7 +40,7 @@ class Polling:
         self._closed: str | None = None
         self._asking_since: float | None = None
         self._backoff = Backoff()
-        self._thread = threading.Thread(target=self._run, name=f"poll-{service.name}", daemon=True)
+        self._thread = threading.Thread(target=with_own_connection(self._run), name=f"poll-{service.name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
