@@ -1,15 +1,52 @@
-"""The graphical console's page and its tickets; to be written."""
+"""The graphical console's page, and the tickets with which it connects."""
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from consoles.models import Kind, Mode
+from consoles.screens import graphics_of, vnc_index
+from consoles.tickets import mint
+from guests.access import Action, guest_for, may
+from guests.inventory.models import Guest
 
 
-def vnc_console(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    raise NotImplementedError
+@require_safe
+def vnc_console(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """The screen of one guest; waits for it while the guest is shut off. Without a VNC device: why, and what to do."""
+    guest = guest_for(request.user, guest_id, Action.WATCH)
+    context = {"section": "guests", "guest": guest}
+    if vnc_index(guest) is None or guest.gone_at is not None or not guest.host.enabled:
+        other = next((device["kind"].upper() for device in graphics_of(guest)), "")
+        return render(request, "consoles/vnc_absent.html", context | {"other": other})
+    may_type = may(request.user, Action.TYPE, guest)
+    may_start = may(request.user, Action.POWER, guest)
+    return render(request, "consoles/vnc_console.html", context | {"may_type": may_type, "may_start": may_start})
 
 
-def vnc_ticket(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    raise NotImplementedError
+@require_POST
+def vnc_ticket(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """A ticket for the asking page, as JSON: {token, mode}; 409 with {sentence} where there is no screen now."""
+    guest = guest_for(request.user, guest_id, Action.WATCH)
+    if sentence := _no_screen_now(guest):
+        return JsonResponse({"sentence": sentence}, status=409)
+    mode = Mode.CONTROL if may(request.user, Action.TYPE, guest) else Mode.WATCH
+    assert request.user.is_authenticated
+    token = mint(request.user, request.session.session_key or "", guest, kind=Kind.VNC, mode=mode)
+    return JsonResponse({"token": token, "mode": mode})
+
+
+def _no_screen_now(guest: Guest) -> str:
+    name = {"guest": guest.name}
+    if guest.gone_at is not None:
+        return _("%(guest)s is not on its host any more.") % name
+    if vnc_index(guest) is None:
+        return _("%(guest)s has no graphical console.") % name
+    if not guest.is_active:
+        return _("%(guest)s is shut off: it has no screen now.") % name
+    return ""

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
+from consoles.screens import vnc_index
 from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable, NotSupported
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.graphics import open_graphics
@@ -77,7 +78,7 @@ class ConsoleHosts:
             raise ConsoleRefused(CloseCode.GUEST_STOPPED if runs is False else CloseCode.FAILED, str(error)) from error
 
     def _screen(self, guest: Guest) -> socket.socket:
-        index = vnc_index(guest)
+        index = vnc_index(guest) or 0
         try:
             return open_graphics(self.connection(guest.host.uri), guest.uuid, index)
         except HypervisorUnreachable:
@@ -88,7 +89,7 @@ class ConsoleHosts:
     def password(self, guest: Guest) -> str | None:
         """The VNC password in the guest's live definition."""
         try:
-            return graphics_password(self.connection(guest.host.uri), guest.uuid, vnc_index(guest))
+            return graphics_password(self.connection(guest.host.uri), guest.uuid, vnc_index(guest) or 0)
         except HypervisorError as error:
             raise ConsoleRefused(CloseCode.FAILED, str(error)) from error
 
@@ -116,9 +117,3 @@ class ConsoleHosts:
             connections, self._connections = list(self._connections.values()), {}
         for connection in connections:
             connection.close()
-
-
-def vnc_index(guest: Guest) -> int:
-    """Which of the guest's graphics devices is VNC, by the last reading; the host's live definition is asked again."""
-    devices = (guest.definition or {}).get("graphics") or []
-    return next((n for n, device in enumerate(devices) if device.get("kind") == "vnc"), 0)
