@@ -1,11 +1,32 @@
-"""The text console's page; to be written."""
+"""The text console's page: a terminal, or why there is none."""
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from consoles.text.consoles_of import has_text_consoles, text_consoles_of
+from guests.access import Action, guest_for, may
 
 
-def text_console(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    raise NotImplementedError
+# xterm.js colours single characters with style attributes; no other page allows them.
+@csp_update({"style-src-attr": [UNSAFE_INLINE]})  # type: ignore[untyped-decorator]
+@require_safe
+def text_console(request: HttpRequest, guest_id: UUID, device: str = "") -> HttpResponse:
+    """One device of one guest; without a name the first that can be opened."""
+    guest = guest_for(request.user, guest_id, Action.WATCH)
+    found = text_consoles_of(guest) if guest.gone_at is None else []
+    chosen = next((console for console in found if device in {"", console.device}), None)
+    context = {"section": "guests", "guest": guest, "consoles": found, "chosen": chosen}
+    if not found:
+        return render(request, "consoles/text_absent.html", context | {"reachable": has_text_consoles(guest.host)})
+    if chosen is None:
+        raise Http404(_("This guest has no such text console."))
+    may_type = may(request.user, Action.TYPE, guest)
+    return render(request, "consoles/text_console.html", context | {"may_type": may_type})

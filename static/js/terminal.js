@@ -1,0 +1,79 @@
+// A terminal that answers nobody it should not and whose guest cannot reach out of it.
+import "./xterm_nonce.js";
+import { Terminal } from "../vendor/xterm/6.0.0/xterm.mjs";
+import { FitAddon } from "../vendor/xterm-addon-fit/0.11.0/addon-fit.mjs";
+import { SearchAddon } from "../vendor/xterm-addon-search/0.16.0/addon-search.mjs";
+import { WebglAddon } from "../vendor/xterm-addon-webgl/0.19.0/addon-webgl.mjs";
+
+const DARK = {
+  background: "#0b0f14", foreground: "#cfd8e3", cursor: "#cfd8e3", cursorAccent: "#0b0f14", selectionBackground: "#2f4a6d",
+  black: "#1c232d", red: "#ff8a80", green: "#5fd38d", yellow: "#f0c060", blue: "#7db7ff", magenta: "#d5a6ff", cyan: "#6fd3e0", white: "#cfd8e3",
+  brightBlack: "#8795a8", brightRed: "#ffb3ac", brightGreen: "#8fe5b1", brightYellow: "#ffd98a", brightBlue: "#a9d0ff", brightMagenta: "#e6ccff", brightCyan: "#9fe6ee", brightWhite: "#ffffff",
+};
+const LIGHT = {
+  background: "#fbfcfd", foreground: "#16202d", cursor: "#16202d", cursorAccent: "#fbfcfd", selectionBackground: "#c5dcf7",
+  black: "#16202d", red: "#b42323", green: "#15703f", yellow: "#875200", blue: "#0b5cad", magenta: "#7a3aa8", cyan: "#0b6b78", white: "#526074",
+  brightBlack: "#526074", brightRed: "#8f1c1c", brightGreen: "#0f5a32", brightYellow: "#6b4100", brightBlue: "#084a8c", brightMagenta: "#612d87", brightCyan: "#08545e", brightWhite: "#16202d",
+};
+const ANSWER_MS = 10_000; // the terminal of whoever typed last answers the guest's questions; the others stay silent
+
+export function theme() {
+  return document.documentElement.dataset.bsTheme === "light" ? LIGHT : DARK;
+}
+
+export function makeTerminal(element, { fontSize, mayAnswer }) {
+  const terminal = new Terminal({
+    allowProposedApi: true, // the search addon's decorations
+    cursorBlink: false,
+    fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--gh-mono").trim() || "monospace",
+    fontSize,
+    scrollback: 5000,
+    theme: theme(),
+  });
+  const fit = new FitAddon();
+  const search = new SearchAddon();
+  terminal.loadAddon(fit);
+  terminal.loadAddon(search);
+  terminal.open(element);
+  useWebgl(terminal);
+  makeHarmless(terminal.parser, mayAnswer);
+  document.addEventListener("gh:theme", () => { terminal.options.theme = theme(); });
+  return { terminal, fit, search };
+}
+
+// Only where a graphics card does it: WebGL in software is slower than the DOM.
+function useWebgl(terminal) {
+  const probe = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  if (!probe) return;
+  probe.getExtension("WEBGL_lose_context")?.loseContext();
+  try {
+    const webgl = new WebglAddon();
+    webgl.onContextLoss(() => webgl.dispose());
+    terminal.loadAddon(webgl);
+  } catch {
+    // No WebGL here: the DOM renderer stays.
+  }
+}
+
+// Who typed lately, and is not being replayed the past, answers; titles, links and the clipboard are nobody's.
+export function answering() {
+  let typedAt = -Infinity;
+  return {
+    typed() { typedAt = performance.now(); },
+    lately: () => performance.now() - typedAt < ANSWER_MS,
+  };
+}
+
+function makeHarmless(parser, mayAnswer) {
+  const silent = () => !mayAnswer(); // true: handled, xterm.js does not answer
+  for (const prefix of [undefined, "?", ">", "="]) {
+    parser.registerCsiHandler({ prefix, final: "c" }, silent); // device attributes
+    parser.registerCsiHandler({ prefix, final: "n" }, silent); // status reports
+    parser.registerCsiHandler({ prefix, intermediates: "$", final: "p" }, silent); // mode requests
+  }
+  parser.registerCsiHandler({ final: "t" }, () => true); // window sizes and titles
+  parser.registerCsiHandler({ prefix: ">", final: "q" }, silent); // version
+  parser.registerDcsHandler({ intermediates: "$", final: "q" }, silent); // settings
+  for (const inert of [0, 1, 2, 7, 8, 9, 52, 777, 1337]) parser.registerOscHandler(inert, () => true);
+  for (const colour of [4, 10, 11, 12]) parser.registerOscHandler(colour, (text) => text.includes("?") && silent());
+}
