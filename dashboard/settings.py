@@ -51,13 +51,14 @@ CSRF_TRUSTED_ORIGINS = ORIGINS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "guesthouse_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "guesthouse_csrf"
-LANGUAGE_COOKIE_NAME = "guesthouse_language"
+LANGUAGE_COOKIE_NAME = "__Host-language" if HTTPS else "guesthouse_language"
 LANGUAGE_COOKIE_SECURE = HTTPS
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "dashboard.errors.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no third cookie
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env_bool("GUESTHOUSE_HSTS_SUBDOMAINS")
@@ -108,6 +109,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     *(["dashboard.accounts.addresses.ClientAddressMiddleware"] if BEHIND_PROXY else []),
+    "dashboard.middleware.GuesthouseMiddleware",  # outermost: what the others refuse carries its headers, too
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -122,7 +124,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.middleware.GuesthouseMiddleware",
 ]
 
 ROOT_URLCONF = "dashboard.urls"

@@ -1,0 +1,92 @@
+"""A site with two hosts and three guests, and one person for each role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from dashboard.status.models import StatusPage
+from guests.access import Grant
+from guests.inventory.models import Guest, Host
+from guests.operations.models import Operation
+from tests.dashboard.routes import SAMPLES
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+HOSTILE_NAME = "<img src=x onerror=alert(1)>\u202e'\"&{{7*7}}"
+
+
+@dataclass
+class Site:
+    alpha: Host
+    beta: Host
+    web: Guest
+    hostile: Guest
+    far: Guest
+    operation: Operation
+    people: dict[str, User] = field(default_factory=dict)
+
+    def client(self, who: str, **options: Any) -> Client:
+        """A browser with that person signed in; "anonymous" is nobody."""
+        client = Client(**options)
+        if who != "anonymous":
+            client.force_login(self.people[who], backend=BACKEND)
+        return client
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    now = timezone.now()
+    alpha = Host.objects.create(name="alpha", uri="test:///default", state="up", seen_at=now)
+    beta = Host.objects.create(name="beta", uri="test:///default", state="up", seen_at=now)
+
+    def guest(host: Host, name: str, number: int) -> Guest:
+        identity = UUID(SAMPLES["guest_id"]) if number == 0 else UUID(int=0x5F3C1B0E << 96 | number)
+        return Guest.objects.create(
+            id=identity,
+            uuid=identity,
+            host=host,
+            name=name,
+            state="running",
+            domain_id=number + 1,
+            state_since=now - timedelta(hours=1),
+            seen_at=now,
+            current_kib=262144,
+            maximum_kib=524288,
+            vcpus_current=1,
+            vcpus_maximum=2,
+            macs="52:54:00:00:00:01",
+        )
+
+    web, hostile, far = guest(alpha, "web-1", 0), guest(alpha, HOSTILE_NAME, 1), guest(beta, "far-1", 2)
+    root = User.objects.create_superuser("root", password="correct horse battery")
+    operation = Operation.objects.create(
+        id=UUID(SAMPLES["operation_id"]),
+        kind="start",
+        host=alpha,
+        guest=web,
+        asked_by=root,
+        asked_by_name="root",
+        idempotency_key="k",
+        state="done",
+        ended_at=now,
+    )
+    StatusPage.objects.create(slug=SAMPLES["slug"], title="Northbay", published=True)
+    site = Site(alpha, beta, web, hostile, far, operation, {"root": root})
+    for role in ("watcher", "operator", "administrator"):
+        site.people[role] = User.objects.create_user(role, password="correct horse battery")
+        Grant.objects.create(user=site.people[role], role=role, scope="host", host=alpha)
+    site.people["stranger"] = User.objects.create_user("stranger", password="correct horse battery")
+    return site
+
+
+@pytest.fixture
+def as_person(site: Site) -> Callable[..., Client]:
+    return site.client
