@@ -1,0 +1,107 @@
+"""Where each of the 78 security assertions is tested (docs/security.md says them in words).
+
+A test that carries its number in its name (`test_A1_…`, `test_D3_D5_…`) is found by itself. ELSEWHERE names tests of other
+rooms that show the assertion under a name of their own; PENDING says what each of the others waits for.
+`test_security_checklist.py` fails when an assertion is in none of the three, or a named test is gone.
+"""
+
+from __future__ import annotations
+
+ASSERTIONS = [
+    *(f"A{n}" for n in range(1, 12)),
+    *(f"B{n}" for n in range(1, 12)),
+    *(f"C{n}" for n in range(1, 19)),
+    *(f"D{n}" for n in range(1, 11)),
+    *(f"E{n}" for n in range(1, 13)),
+    *(f"F{n}" for n in range(1, 17)),
+]
+
+_TICKETS = "tests/consoles/test_tickets.py"
+_SESSIONS = "tests/consoles/test_sessions.py"
+_RELAY = "tests/consoles/vnc/test_relay.py"
+_FILTER = "tests/consoles/vnc/test_rfb_filter.py"
+_BROKER = "tests/consoles/text/test_broker.py"
+_PROTOCOL = "tests/consoles/text/test_protocol.py"
+_HOSTILE_XML = "tests/guests/hypervisor/test_domain_xml_hostile.py"
+_STREAMS = "tests/guests/hypervisor/test_streams_and_graphics.py"
+
+ELSEWHERE: dict[str, list[str]] = {
+    "B8": [
+        f"{_SESSIONS}::test_a_lost_grant_reaches_the_console_by_the_feed",
+        f"{_RELAY}::test_a_lost_right_ends_the_console_within_5_s",
+    ],
+    "C1": [
+        f"{_TICKETS}::test_a_ticket_works_once",
+        f"{_TICKETS}::test_of_many_concurrent_redeemers_one_wins",
+        f"{_TICKETS}::test_a_ticket_expires",
+        f"{_TICKETS}::test_only_the_hash_is_stored_and_a_token_has_256_bits",
+    ],
+    "C2": [
+        "tests/consoles/vnc/test_views.py::test_a_ticket_is_not_for_get",
+        "tests/consoles/vnc/test_views.py::test_a_ticket_needs_the_csrf_token",
+        f"{_RELAY}::test_tickets_and_cookies_are_not_logged",
+    ],
+    "C3": [f"{_TICKETS}::test_a_ticket_is_bound", f"{_RELAY}::test_a_page_of_another_guest_is_refused"],
+    "C4": [
+        f"{_TICKETS}::test_a_ticket_expires",
+        f"{_RELAY}::test_a_grant_that_went_between_ticket_and_socket_is_noticed",
+    ],
+    "C5": [
+        f"{_STREAMS}::test_dials_the_port_of_the_live_definition",
+        f"{_STREAMS}::test_a_guest_that_was_stopped_is_not_dialled",
+    ],
+    "C8": [
+        f"{_RELAY}::test_a_frame_without_end_is_refused",
+        f"{_PROTOCOL}::test_a_message_of_an_impossible_length_ends_the_connection",
+    ],
+    "C9": [f"{_BROKER}::test_input_over_the_rate_is_dropped_and_told"],
+    "C10": [
+        f"{_BROKER}::test_who_does_not_draw_holds_256_kib_and_nobody_else",
+        f"{_RELAY}::test_a_stalled_browser_stops_the_reading_of_the_guest",
+    ],
+    "C11": [
+        f"{_SESSIONS}::test_caps",
+        f"{_SESSIONS}::test_a_crashed_server_s_records_are_ended_at_the_next_start",
+        f"{_RELAY}::test_a_cap_is_told",
+    ],
+    "C13": [
+        f"{_FILTER}::test_any_split_gives_the_same",
+        f"{_FILTER}::test_a_watcher_s_picture_passes_and_nothing_else",
+    ],
+    "C14": [
+        f"{_BROKER}::test_a_watcher_sees_and_cannot_type",
+        f"{_BROKER}::test_a_watcher_who_claims_control_is_refused",
+    ],
+    "C18": [f"{_FILTER}::test_a_controller_s_messages_pass_except_power"],
+    "E2": [f"{_HOSTILE_XML}::test_any_name_that_xml_can_carry_comes_back_as_it_is"],
+    "E12": [
+        f"{_STREAMS}::test_nothing_but_loopback_is_dialled_for_a_guest_of_this_machine",
+        f"{_STREAMS}::test_nothing_but_the_host_is_dialled_for_a_remote_guest",
+    ],
+    "F16": ["tests/dashboard/test_vendor.py::test_every_vendored_file_is_listed_with_its_hash"],
+}
+
+PENDING: dict[str, str] = {
+    "A9": "absolute and idle limits of sessions come with the accounts pages; cookies end after 14 days",
+    "B7": "the worker asks may() again before each libvirt call; its test belongs to tests/guests/operations",
+    "B11": "role limits (largest memory, vCPUs) come with the grants pages",
+    "C12": "handshake floods are bounded by caps and deadlines; a rate per address is to come",
+    "C15": "taking over a text console that another client of the host holds comes with shared consoles",
+    "C16": "TLS ends at the reverse proxy; the packaging tests will try ws:// on the plain port",
+    "C17": "an absolute lifetime of consoles; permission is checked again every 20 s and on every push already",
+    "D2": "in the browser: CSRF header after a boosted navigation and after a new session",
+    "E3": "guests are not created yet; any name libvirt accepts is shown (D7)",
+    "E5": "raw domain XML is accepted from nobody yet",
+    "E6": "disks are not attached yet",
+    "E7": "images are not uploaded yet",
+    "E8": "hosts are named by the operator's environment only; pages do not take URIs yet",
+    "E9": "as E8",
+    "E10": "as E8",
+    "F1": "one operation for one idempotency key holds in the database; action rates per person are to come",
+    "F2": "exports and history ranges are not there yet; lists are paged",
+    "F5": "the hash chain and its advisory lock come with the audit pages",
+    "F8": "there is no CSV export yet",
+    "F9": "in the browser, with a hostile byte file in the text console",
+    "F10": "there are no console recordings yet",
+    "F12": "file modes and separate users of the packaged units",
+}
