@@ -1,7 +1,7 @@
 """Where each of the 78 security assertions is tested (docs/security.md says them in words).
 
-A test that carries its number in its name (`test_A1_…`, `test_D3_D5_…`) is found by itself. ELSEWHERE names tests of other
-rooms that show the assertion under a name of their own; PENDING says what each of the others waits for.
+A test that carries its number in its name (`test_A1_…`, `test_D3_D5_…`) is found by itself. ELSEWHERE names tests of
+other rooms that show it under a name of their own; PENDING says what each of the others waits for.
 `test_security_checklist.py` fails when an assertion is in none of the three, or a named test is gone.
 """
 
