@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
+from allauth.usersessions.middleware import UserSessionsMiddleware
 from django.http import HttpRequest, HttpResponse
 
 from dashboard.errors import hypervisor_error_page
@@ -31,3 +33,25 @@ class GuesthouseMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Our errors have pages; every other one is Django's to report."""
         return hypervisor_error_page(request, exception) if isinstance(exception, HypervisorError) else None
+
+
+class SeenSometimesMiddleware(UserSessionsMiddleware):  # type: ignore[misc]
+    """Notes when a session was last seen once a minute: a page that only reads must not wait for the write lock."""
+
+    SECONDS = 60.0
+    MOST = 10_000
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        self._answer = get_response
+        self._noted: dict[str, float] = {}
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        key, now = request.session.session_key, time.monotonic()
+        if key is None or now - self._noted.get(key, -self.SECONDS) < self.SECONDS:
+            return self._answer(request)
+        if len(self._noted) > self.MOST:
+            self._noted.clear()
+        self._noted[key] = now
+        response: HttpResponse = super().__call__(request)
+        return response

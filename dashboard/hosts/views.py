@@ -11,6 +11,8 @@ from django.db.models import Count, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -20,8 +22,9 @@ from guests.inventory.models import Host, HostLease, HostState
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
 from guests.views.guest_list import UNSHOWN
-from guests.views.guest_row import GuestRow, build_rows
+from guests.views.guest_row import build_rows
 from guests.views.list_query import ACTIVE, is_stale
+from guests.views.row_template import filled
 
 GUESTS_SHOWN = 100
 MARKS = {
@@ -125,8 +128,8 @@ def _line(host: Host, sums: Mapping[str, Any], *, silent: bool) -> HostLine:
     )
 
 
-def _rows(request: HttpRequest, host: Host) -> list[GuestRow]:
-    """The first guests of the host, running ones first."""
+def _rows(request: HttpRequest, host: Host) -> list[SafeString]:
+    """The rows of the first guests of the host, running ones first."""
     guests = list(
         visible_to(request.user)
         .filter(host=host, gone_at=None)
@@ -140,7 +143,7 @@ def _rows(request: HttpRequest, host: Host) -> list[GuestRow]:
         guest__in=guests, state__in=[OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING]
     ).order_by("asked_at"):
         operations[operation.guest_id] = operation
-    return build_rows(
+    rows = build_rows(
         guests,
         hosts={host.pk: host},
         stale={host.pk} if is_stale(host, now) else set(),
@@ -148,3 +151,5 @@ def _rows(request: HttpRequest, host: Host) -> list[GuestRow]:
         powered=set(),
         now=now,
     )
+    place = filled("dashboard/includes/host_guest.html", get_language() or "")
+    return [place(row) for row in rows]

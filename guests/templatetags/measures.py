@@ -74,9 +74,10 @@ def sparkline_path(history: str) -> str:
     path = []
     for run in runs:
         points = " ".join(f"{x} {y}" for x, y in run)
-        # A lone minute is drawn half a minute wide.
-        end = run[-1][0] + (0.5 if len(run) == 1 else 0)
-        path.append(f"M{run[0][0]} 240 {points} {end:g} {run[-1][1]} {end:g} 240Z")
+        # A lone minute is drawn half a minute wide; what reaches an edge goes on beyond it, so that no side is drawn.
+        start = -2 if run[0][0] == 0 else run[0][0]
+        end = SPARK_POINTS + 1 if run[-1][0] == SPARK_POINTS - 1 else run[-1][0] + (0.5 if len(run) == 1 else 0)
+        path.append(f"M{start} 240 {start} {run[0][1]} {points} {end:g} {run[-1][1]} {end:g} 240Z")
     return "".join(path)
 
 

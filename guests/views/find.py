@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from guests.access import visible_to
+from guests.views.list_query import is_part_of_mac
 
 MOST = 100
 
@@ -21,7 +22,10 @@ def find(request: HttpRequest) -> HttpResponse:
     seen = visible_to(request.user).select_related("host").order_by("name", "id")
     matches = list(seen.filter(_exact(q))[:MOST]) if q else []
     if q and not matches:
-        matches = list(seen.filter(Q(name__icontains=q) | Q(macs__icontains=q.lower()), gone_at=None)[:MOST])
+        part = Q(name__icontains=q)
+        if is_part_of_mac(q.lower()):
+            part |= Q(macs__icontains=q.lower())
+        matches = list(seen.filter(part, gone_at=None)[:MOST])
     if len(matches) == 1 and matches[0].gone_at is None:
         return redirect(matches[0])
     context = {"section": "guests", "q": q, "matches": matches, "is_id": _is_id(q), "most": MOST}

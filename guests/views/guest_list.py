@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
@@ -90,7 +91,7 @@ class GuestListing:
     def matching(self) -> QuerySet[Guest]:
         return self.query.filtered(self.found)
 
-    @property
+    @cached_property
     def total(self) -> int:
         """How many guests the chips leave, from the counts where they say it."""
         query, counts = self.query, self.counts

@@ -35,6 +35,7 @@ _RATES = {
     "disk_rate": F("disk_read_rate") + F("disk_written_rate"),
     "network_rate": F("received_rate") + F("sent_rate"),
 }
+_MAC = re.compile(r"[0-9a-f:]{3,17}")
 _HEX = re.compile(r"[0-9a-f-]{4,36}")
 
 
@@ -101,14 +102,16 @@ class ListQuery:
         if not self.q:
             return guests
         text = self.q.lower()
-        found = Q(name__icontains=self.q) | Q(macs__icontains=text)
+        found = Q(name__icontains=self.q)
+        if is_part_of_mac(text):
+            found |= Q(macs__icontains=text)
         if text.isascii() and text.isdigit() and len(text) < 10:
             found |= Q(domain_id=int(text))
         if _HEX.fullmatch(text):
             bare = text.replace("-", "")
             guests = guests.alias(
-                uuid_text=Replace(Cast("uuid", TextField()), Value("-"), Value("")),
-                id_text=Replace(Cast("id", TextField()), Value("-"), Value("")),
+                uuid_text=Replace(Cast("uuid", TextField()), Value("-"), Value(""), output_field=TextField()),
+                id_text=Replace(Cast("id", TextField()), Value("-"), Value(""), output_field=TextField()),
             )
             found |= Q(uuid_text__icontains=bare) | Q(id_text__icontains=bare)
         return guests.filter(found)
@@ -134,6 +137,11 @@ class ListQuery:
             guests = guests.alias(**{column: _RATES[column]})
         first = OrderBy(F(column), descending=descending, nulls_last=True)
         return guests.order_by(first, name, "id")
+
+
+def is_part_of_mac(text: str) -> bool:
+    """Whether lower-case text is to be looked for in MAC addresses; a short number is an id."""
+    return bool(_MAC.fullmatch(text)) and ":" in text
 
 
 def is_stale(host: Host, now: datetime) -> bool:
