@@ -45,7 +45,7 @@ class Connection:
         self.host = parts.hostname or ""  # "" on this machine
         self.driver, _plus, self.transport = parts.scheme.partition("+")
         self.lacks: set[str] = set()  # calls that this host's driver was found not to have
-        self.stuck_stats: threading.Thread | None = None  # a bulk stats call that has not come back
+        self.stuck_stats: list[threading.Thread] = []  # stats calls that have not come back
         self._closed = False
         self._watched = False
         self._listeners: list[Callable[[str], None]] = []

@@ -32,6 +32,7 @@ GROUPS = (
 # NOWAIT: a guest that is busy with a job reports what is known without its lock.
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 BULK_SECONDS = 5.0
+STUCK_CALLS = 2
 
 Records = list[tuple[Any, dict[str, Any]]]
 
@@ -46,9 +47,9 @@ def list_stats(
     """
     if c.is_test or "getAllDomainStats" in c.lacks:
         return stats_of_each(c, known or {})
-    if c.stuck_stats is not None and c.stuck_stats.is_alive():
+    c.stuck_stats = [thread for thread in c.stuck_stats if thread.is_alive()]
+    if c.stuck_stats:
         return _stats_of_answering(c, bulk_s)
-    c.stuck_stats = None
     try:
         records = _within(c, bulk_s, lambda: c.raw.getAllDomainStats(GROUPS, NOWAIT))
     except NotSupported:
@@ -60,7 +61,7 @@ def list_stats(
 
 
 def _within(c: Connection, seconds: float, call: Callable[[], Records]) -> Records | None:
-    """The answer of a call, or None when it takes longer: its thread stays behind as `c.stuck_stats`."""
+    """The answer of a call, or None when it takes longer: its thread stays behind in `c.stuck_stats`."""
     answer: list[Records] = []
     errors: list[Exception] = []
 
@@ -75,7 +76,7 @@ def _within(c: Connection, seconds: float, call: Callable[[], Records]) -> Recor
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        c.stuck_stats = thread
+        c.stuck_stats.append(thread)
         return None
     if errors:
         raise errors[0]
@@ -86,13 +87,12 @@ def _stats_of_answering(c: Connection, seconds: float) -> list[GuestStats]:
     """Samples while some guest hangs: those that answer in full, the others with their state only."""
     with translated_errors():
         domains = c.raw.listAllDomains(0)
-    answering = [domain for domain in domains if domain.ID() < 0 or _answers(domain)]
-    stuck = c.stuck_stats
     records: Records | None = []
-    if answering:
-        records = _within(c, seconds, lambda: c.raw.domainListGetStats(answering, GROUPS, NOWAIT))
-        if stuck is not None and stuck.is_alive():
-            c.stuck_stats = stuck
+    # The daemon works on five calls of a connection at a time: no third one is risked while two hang.
+    if len(c.stuck_stats) < STUCK_CALLS:
+        answering = [domain for domain in domains if domain.ID() < 0 or _answers(domain)]
+        if answering:
+            records = _within(c, seconds, lambda: c.raw.domainListGetStats(answering, GROUPS, NOWAIT))
     samples = {d.UUIDString(): _from_record(d, record) for d, record in records or []}
     return [samples.get(d.UUIDString()) or _state_only(d) for d in domains]
 

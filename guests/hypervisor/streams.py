@@ -28,6 +28,7 @@ RECEIVE_BYTES = 64 * 1024
 TURN_BYTES = 1024 * 1024  # of one callback, so that a flood leaves the event thread to others
 SEND_SECONDS = 10.0
 WOULD_BLOCK = -2
+BUSY_SECONDS = 0.7
 
 
 class TextStream:
@@ -157,12 +158,8 @@ def open_text_stream(
     name = domain.name()
     if domain.ID() < 0:
         raise OperationRefused(_("%(guest)s does not run: it has no text console now.") % {"guest": name})
-    with translated_errors(name):
-        stream = c.raw.newStream(libvirt.VIR_STREAM_NONBLOCK)
     try:
-        with translated_errors(name):
-            # SAFE is refused by Xen's driver; without FORCE a held device is refused anyway.
-            domain.openConsole(alias, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE if force else 0)
+        stream = _opened(c, domain, alias, force)
     except OperationRefused as error:
         if error.code == libvirt.VIR_ERR_OPERATION_FAILED and not force:
             raise busy(name, error.detail) from error
@@ -181,6 +178,23 @@ def open_text_stream(
         text_stream.close()
         raise
     return text_stream
+
+
+def _opened(c: Connection, domain: Any, alias: str | None, force: bool) -> Any:
+    """The open stream. The daemon lets go of a closed one a moment later, so "busy" is tried again for BUSY_SECONDS."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        with translated_errors(domain.name()):
+            stream = c.raw.newStream(libvirt.VIR_STREAM_NONBLOCK)
+        try:
+            with translated_errors(domain.name()):
+                # SAFE is refused by Xen's driver; without FORCE a held device is refused anyway.
+                domain.openConsole(alias, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE if force else 0)
+            return stream
+        except OperationRefused as error:
+            if error.code != libvirt.VIR_ERR_OPERATION_FAILED or force or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def _no_console(name: str, detail: str) -> NotSupported:

@@ -274,8 +274,8 @@ def test_a_guest_that_hangs_does_not_hold_up_the_stats_of_the_others(host: Conne
             time.sleep(0.5)
             until(lambda: slow(connection), 30, "a bulk call that is held up")
             began = time.monotonic()
-            samples = {sample.uuid: sample for sample in list_stats(connection, bulk_s=2)}
-            assert time.monotonic() - began < 5
+            samples = {sample.uuid: sample for sample in list_stats(connection)}
+            assert time.monotonic() - began < 7
             assert samples[guest].cpu_time_ns
             assert samples[uuid].cpu_time_ns is None
             assert samples[uuid].state is GuestState.RUNNING
@@ -283,7 +283,7 @@ def test_a_guest_that_hangs_does_not_hold_up_the_stats_of_the_others(host: Conne
             assert uuid in {found.uuid for found in list_guests(connection)}
             assert time.monotonic() - began < 5
             os.kill(pid, signal.SIGCONT)
-            until(lambda: not connection.stuck_stats or not connection.stuck_stats.is_alive(), 40, "the held call")
+            until(lambda: not slow(connection), 40, "the end of the held call")
             assert stats_of(connection, uuid).cpu_time_ns
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -292,8 +292,9 @@ def test_a_guest_that_hangs_does_not_hold_up_the_stats_of_the_others(host: Conne
 
 
 def slow(connection: Connection) -> bool:
+    """Whether a stats call has been left behind and still hangs."""
     list_stats(connection, bulk_s=2)
-    return connection.stuck_stats is not None and connection.stuck_stats.is_alive()
+    return any(thread.is_alive() for thread in connection.stuck_stats)
 
 
 def qemu_pid(uuid: UUID) -> int:
