@@ -52,6 +52,11 @@ class Connection:
         self._kept: dict[str, Any] = {}
         self._lock = threading.Lock()
 
+    @property
+    def has_hung_guest(self) -> bool:
+        """Whether a stats call is held up by a guest that does not answer: figures of some guests are missing."""
+        return any(thread.is_alive() for thread in self.stuck_stats)
+
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What a module of this room keeps with a connection, made at first use."""
         with self._lock:

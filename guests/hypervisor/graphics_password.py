@@ -9,7 +9,7 @@ import libvirt
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.reading import find_domain
-from guests.hypervisor.xml_document import parse_document
+from guests.hypervisor.xml_document import UnreadableDefinition, parse_document
 
 
 def graphics_password(c: Connection, uuid: UUID, index: int = 0) -> str | None:
@@ -17,5 +17,8 @@ def graphics_password(c: Connection, uuid: UUID, index: int = 0) -> str | None:
     domain = find_domain(c, uuid)
     with translated_errors(domain.name()):
         xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
-    devices = parse_document(xml).findall("devices/graphics")
+    try:
+        devices = parse_document(xml).findall("devices/graphics")
+    except UnreadableDefinition:
+        return None
     return devices[index].get("passwd") if index < len(devices) else None

@@ -164,7 +164,7 @@ class Polling:
             samples, read_at, seen_at=timezone.now(), tick_ms=milliseconds, free_memory_kib=free_kib
         )
         self._service.read_soon(unread)
-        hangs = connection.stuck_stats is not None and connection.stuck_stats.is_alive()
+        hangs = connection.has_hung_guest
         now = HostState.DEGRADED if hangs else HostState.UP
         if now is not state:
             message = _("A guest of this host hangs: figures of some guests are missing.") if hangs else ""
