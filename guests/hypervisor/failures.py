@@ -31,6 +31,8 @@ _BROKEN = {
     libvirt.VIR_ERR_SYSTEM_ERROR,  # 38: cannot connect, cannot write
 }
 _AUTHENTICATION = {libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, libvirt.VIR_ERR_AUTH_UNAVAILABLE}
+# The transport's own refusals come as broken connections: ssh's words, and the system's for a unix socket.
+_TURNED_AWAY = ("Permission denied", "Host key verification failed")
 _DENIED = {libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED}
 _UNSUPPORTED = {
     libvirt.VIR_ERR_NO_SUPPORT,
@@ -53,9 +55,9 @@ def translate(error: libvirt.libvirtError, name: str = "") -> HypervisorError:
     code = error.get_error_code() or 0
     detail = error.get_error_message() or str(error)
     guest = name or _("the guest")
-    if code in _AUTHENTICATION:
+    if code in _AUTHENTICATION or (is_broken(error) and any(words in detail for words in _TURNED_AWAY)):
         return AuthenticationFailed(
-            _("The host did not let Guesthouse in: check the credentials that its address uses."),
+            _("The host did not let Guesthouse in: check the key or password that its address uses, and its host key."),
             detail=detail,
             code=code,
         )

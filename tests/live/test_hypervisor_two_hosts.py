@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 
 from deploy.demo.image import see_to_image
-from guests.errors import HypervisorUnreachable, NotSupported
+from guests.errors import AuthenticationFailed, HypervisorUnreachable, NotSupported
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
 from guests.hypervisor.graphics import open_graphics
@@ -180,6 +180,13 @@ def test_the_same_guest_is_read_through_ssh(hosts: Hosts, twins: dict[int, tuple
         terminal.stream.close()
     finally:
         connection.close()
+
+
+def test_a_key_that_the_host_does_not_know_is_told_as_such(hosts: Hosts, tmp_path: Path) -> None:
+    key = tmp_path / "other_key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=20)
+    with pytest.raises(AuthenticationFailed, match="did not let Guesthouse in"):
+        open_connection(hosts.ssh_uri(1).replace(str(hosts.directory / "ssh_key"), str(key)), deadline_s=20)
 
 
 def test_a_hung_host_is_noticed_by_keepalive_while_the_other_answers(

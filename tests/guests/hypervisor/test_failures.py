@@ -63,6 +63,19 @@ def test_each_code_has_one_named_error_and_a_sentence_without_libvirts_words(
     assert "libvirtError" not in str(error)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Cannot recv data: root@10.0.0.1: Permission denied (publickey).: Connection reset by peer",
+        "Cannot recv data: Host key verification failed.: Connection reset by peer",
+        "Failed to connect socket to '/run/libvirt/libvirt-sock': Permission denied",
+    ],
+)
+def test_a_transport_that_turns_us_away_is_told_from_one_that_is_silent(message: str) -> None:
+    assert type(translate(Told(38, RPC, message))) is errors.AuthenticationFailed
+    assert type(translate(Told(38, QEMU, message))) is errors.OperationRefused
+
+
 def test_the_guest_is_named_in_the_sentence_and_a_percent_sign_stays() -> None:
     assert "100%s" in str(translate(Told(55, QEMU), "100%s"))
     assert "the guest" in str(translate(Told(55, QEMU)))
