@@ -28,6 +28,7 @@ from guests.errors import DeviceBusy, GuestNotFound, HypervisorError, NotSupport
 logger = logging.getLogger(__name__)
 
 DETACH_SECONDS = 60.0
+REBOOT_SECONDS = 2.0
 CLOSE_SECONDS = 3.0  # to let go of a stream
 COALESCE_SECONDS = 0.008  # output within this of the last flush waits for the next one
 COALESCE_BYTES = 16 * 1024  # … but not if it is this much
@@ -79,6 +80,7 @@ class Device:
         self.state = DeviceState.IDLE
         self.since = time.time()
         self._settled: DeviceState | None = None  # the last of live, off, busy, missing, lost
+        self._rebooted_at = 0.0
         self._end_word = ""  # why the last stream ended: stopped, taken, lost, or what a send said
         self.watchers: set[Watcher] = set()
         self._keyboard: Keyboard | None = None
@@ -127,8 +129,9 @@ class Device:
         self._again.set()
 
     def guest_rebooted(self) -> None:
-        """The stream outlives a reboot; people are told."""
-        if self.state == DeviceState.LIVE:
+        """The stream outlives a reboot; people are told, once: QEMU may send several events for one."""
+        if self.state == DeviceState.LIVE and time.monotonic() - self._rebooted_at > REBOOT_SECONDS:
+            self._rebooted_at = time.monotonic()
             self._mark("rebooted")
 
     def host_lost(self) -> None:
@@ -193,7 +196,9 @@ class Device:
             else:
                 began = time.monotonic()
                 await self._live(stream)
-                state, busy = DeviceState.ATTACHING, BUSY_GRACE if self._end_word == "taken" else 0
+                # Said at once: opening a host that hangs takes its time before it fails.
+                state = DeviceState.LOST if self._end_word == "lost" else DeviceState.ATTACHING
+                busy = BUSY_GRACE if self._end_word == "taken" else 0
                 # A stream that ends at once, again and again, is not asked for without a pause.
                 failures = failures + 1 if time.monotonic() - began < 1.0 else 0
                 pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1] if failures else 0.0

@@ -80,7 +80,8 @@ async def test_a_guest_that_stops_is_off_and_keeps_its_past(device: Device, host
 
 async def test_a_reboot_is_a_mark_and_nothing_else(device: Device, host: FakeHost) -> None:
     await live(device)
-    device.guest_rebooted()
+    for _ in range(3):  # QEMU sends up to three events for one reset
+        device.guest_rebooted()
     assert [mark.kind for mark in device.ring.marks_after(0)] == ["rebooted"]
     assert (device.state, host.attempts) == ("live", 1)
 
@@ -121,7 +122,7 @@ async def test_a_host_that_is_away_is_lost_and_tried_again(device: Device, host:
     await until(lambda: device.state == "lost")
     host.refuse_with = None
     await until(lambda: device.state == "live")
-    assert onlooker.states == ["attaching", "live", "attaching", "lost", "live"]
+    assert onlooker.states == ["attaching", "live", "lost", "live"]
     assert [mark.kind for mark in device.ring.marks_after(0)] == ["reattached"]
 
 
