@@ -6,11 +6,11 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 
-from guests.units import KIB_PER_GIB, KIB_PER_MIB
+from guests.units import KIB_PER_GIB, KIB_PER_MIB, memory_text
 
 UNITS = {"KiB": 1, "MiB": KIB_PER_MIB, "GiB": KIB_PER_GIB, "TiB": 1024 * KIB_PER_GIB}
 _WORDS = {word: unit for unit in UNITS for word in (unit.lower(), unit[0].lower(), f"{unit[0].lower()}i")}
-_TYPED = re.compile(r"\s*([+-]?)(\d{1,12})(?:[.,](\d{1,9}))?\s*([a-z]{1,3})?\s*", re.IGNORECASE)
+_TYPED = re.compile(r"\s*([+-]?)([0-9]{1,14})(?:[.,]([0-9]{1,9}))?\s*([a-z]{1,3})?\s*", re.IGNORECASE)
 
 
 class Unreadable(Enum):
@@ -70,3 +70,8 @@ def exact_amount(kib: int) -> tuple[str, str]:
 def exact_text(kib: int) -> str:
     """`exact_amount` as one text: "2.25 GiB"."""
     return " ".join(exact_amount(kib))
+
+
+def about_text(kib: int) -> str:
+    """For what is told, not typed: exact where it is whole MiB, else rounded (a moving balloon, pages)."""
+    return exact_text(kib) if kib % KIB_PER_MIB == 0 else memory_text(kib)

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from guests.forms.amounts import UNITS, Unreadable, UnreadableAmount, exact_amount, exact_text, parse_amount
+from guests.forms.amounts import UNITS, Unreadable, UnreadableAmount, about_text, exact_amount, exact_text, parse_amount
 from guests.forms.resize_form import ResizeForm
 from guests.forms.resize_plan import ResizePlan, Size, Standing, memory_standing
 from guests.forms.texts import MEMORY_TEXTS
@@ -42,6 +42,9 @@ class MemoryForm(ResizeForm):
     def amount(self, value: int) -> str:
         return exact_text(value)
 
+    def about(self, value: int) -> str:
+        return about_text(value)
+
     def clean_current(self) -> int | None:
         return self._kib("current")
 
@@ -60,7 +63,8 @@ class MemoryForm(ResizeForm):
         if self.is_bound and name in self.data:
             return self.data[name], self.data.get(f"{name}_unit", "MiB")
         shown = self.standing.shown
-        return exact_amount(shown.current if name == "current" else shown.maximum)
+        current = shown.current if self.start is None else self.start
+        return exact_amount(current if name == "current" else shown.maximum)
 
     @property
     def typed_current(self) -> tuple[str, str]:

@@ -33,9 +33,11 @@ class ResizeForm(forms.Form):
     before_maximum = forms.IntegerField(required=False, min_value=0)
     before_state = forms.CharField(required=False, max_length=12)
 
-    def __init__(self, data: Any = None, *, guest: Guest) -> None:
+    def __init__(self, data: Any = None, *, guest: Guest, start: int | None = None) -> None:
+        """`start` is the current value that an untouched form begins with: where a balloon is on its way to."""
         super().__init__(data, prefix=None)
         self.guest = guest
+        self.start = start
         self.standing: Standing = self.stand()
         self.fresh_key = new_key()  # a form that is shown again is a new one: with what is known now
         self.forceable = False  # whether the refusal can be overruled by the box
@@ -49,6 +51,10 @@ class ResizeForm(forms.Form):
     def amount(self, value: int) -> str:
         """A value with its unit, exactly."""
         raise NotImplementedError
+
+    def about(self, value: int) -> str:
+        """A value with its unit, as people read it."""
+        return self.amount(value)
 
     def check_limits(self, asked: Size, plan: ResizePlan) -> None:
         """Add the errors that only this form knows."""
@@ -86,7 +92,7 @@ class ResizeForm(forms.Form):
         """What was typed, where it could be read; the standing before anything was typed."""
         shown = self.standing.shown
         if not self.is_bound:
-            return shown
+            return shown if self.start is None else Size(self.start, shown.maximum)
         current = self.cleaned_data.get("current")
         maximum = self.cleaned_data.get("maximum")
         if current is None and "current" in self.data:
@@ -125,8 +131,8 @@ class ResizeForm(forms.Form):
         )
         if not self.standing.is_near(before, self.standing.shown):
             now = {
-                "current": self.amount(self.standing.shown.current),
-                "maximum": self.amount(self.standing.shown.maximum),
+                "current": self.about(self.standing.shown.current),
+                "maximum": self.about(self.standing.shown.maximum),
             }
             self.add_error(
                 "current",
@@ -175,11 +181,11 @@ class ResizeForm(forms.Form):
     @property
     def now_current(self) -> str:
         """What the guest has, with its unit."""
-        return self.amount(self.standing.shown.current)
+        return self.about(self.standing.shown.current)
 
     @property
     def now_maximum(self) -> str:
-        return self.amount(self.standing.live.maximum if self.standing.live else self.standing.shown.maximum)
+        return self.about(self.standing.live.maximum if self.standing.live else self.standing.shown.maximum)
 
     # What it would do.
 
@@ -205,9 +211,9 @@ class ResizeForm(forms.Form):
         live = self.standing.live or self.standing.shown
         return {
             **self._names,
-            "before": self.amount(live.current),
+            "before": self.about(live.current),
             "after": self.amount(asked.current),
-            "limit": self.amount(live.maximum),
+            "limit": self.about(live.maximum),
         }
 
     def change_text(self) -> str:
@@ -233,8 +239,8 @@ class ResizeForm(forms.Form):
         values = {
             "after": self.amount(after.current),
             "maximum": self.amount(after.maximum),
-            "before": self.amount(boot.current),
-            "before_maximum": self.amount(boot.maximum),
+            "before": self.about(boot.current),
+            "before_maximum": self.about(boot.maximum),
         }
         return self._say("boot_same" if after == boot else "boot_change", {**gaps, **values})
 

@@ -56,8 +56,6 @@ class GuestCards:
         self.request = request
         self.guest = guest
         self.host = guest.host
-        self.memory_form = MemoryForm(guest=guest)
-        self.vcpus_form = VCPUsForm(guest=guest)
 
     # What this person may do.
 
@@ -105,7 +103,8 @@ class GuestCards:
 
     @property
     def menu_acts(self) -> list[Act]:
-        return [act for act in self.acts if act.kind in {"reboot", "reset"}]
+        """The others but force off, and pause, whose button a phone has no room for."""
+        return [act for act in self.acts if act.kind in {"pause", "reboot", "reset"}]
 
     @property
     def can_force_off(self) -> bool:
@@ -161,6 +160,15 @@ class GuestCards:
     @cached_property
     def memory(self) -> MemoryCard:
         return memory_card(self.guest, self.recent)
+
+    @cached_property
+    def memory_form(self) -> MemoryForm:
+        """Fresh; a view puts the one that was refused in its place."""
+        return MemoryForm(guest=self.guest, start=self.memory.asked_kib)
+
+    @cached_property
+    def vcpus_form(self) -> VCPUsForm:
+        return VCPUsForm(guest=self.guest)
 
     @cached_property
     def vcpus(self) -> Standing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guests.forms.amounts import exact_amount, exact_text
+from guests.forms.amounts import about_text, exact_amount, exact_text
 from guests.forms.resize_plan import Standing, memory_standing
 from guests.inventory.models import Guest
 from guests.operations.models import Operation, OperationState
@@ -63,7 +63,10 @@ def memory_card(guest: Guest, recent: Sequence[Operation]) -> MemoryCard:
         used_percent=None if used is None else round(100 * used / max(1, guest.current_kib)),
         current=memory_amount(guest.current_kib, unit_kib),
         maximum=memory_amount(guest.maximum_kib, unit_kib),
-        scale=[memory_amount(guest.maximum_kib * step // SCALE_STEPS, unit_kib) for step in range(SCALE_STEPS + 1)],
+        scale=[
+            "0",
+            *(memory_amount(guest.maximum_kib * step // SCALE_STEPS, unit_kib) for step in range(1, SCALE_STEPS + 1)),
+        ],
         arriving=_arrival(guest, last) if last and not last.is_over and guest.is_active else None,
         not_reached=_arrival(guest, last) if last and _was_not_reached(guest, last) else None,
         pending_by=_pending_by(recent, {"set_maximum_memory", "set_current_memory"}) if standing.is_pending else None,
@@ -81,7 +84,7 @@ def _arrival(guest: Guest, operation: Operation) -> Arrival:
         start_kib=start,
         now_kib=now,
         target_kib=target,
-        reached=exact_text(now),
+        reached=about_text(now),
         target=exact_text(target),
         percent=round(100 * min(1.0, max(0.0, (now - start) / way))) if way else 100,
         again=exact_amount(target),

@@ -5,7 +5,7 @@ const KIB = { KiB: 1, MiB: 1024, GiB: 1048576, TiB: 1073741824 };
 const parse = (form, name) => {
   const text = form.elements[name].value;
   if (form.dataset.resize === "vcpus") return /^\s*\+?\d{1,4}\s*$/.test(text) ? Number(text) || null : null;
-  const match = /^\s*\+?(\d{1,12})(?:[.,](\d{1,9}))?\s*([a-z]{1,3})?\s*$/i.exec(text);
+  const match = /^\s*\+?(\d{1,14})(?:[.,](\d{1,9}))?\s*([a-z]{1,3})?\s*$/i.exec(text);
   if (!match) return null;
   const [, whole, fraction, word] = match;
   if (fraction?.length === 3 && Number(whole)) return null;
@@ -28,6 +28,9 @@ function rounded(kib) {
 }
 
 const amount = (form, value) => (form.dataset.resize === "memory" ? exact(value).join(" ") : String(value));
+
+const about = (form, value) =>
+  form.dataset.resize === "memory" && value % 1024 !== 0 ? rounded(value) : amount(form, value);
 
 // guests/forms/resize_plan.py says the same in Python; tests/browser compares the two.
 function plan(standing, asked, keep) {
@@ -58,9 +61,10 @@ function effects(form) {
   const box = form.elements.keep;
   const made = plan(standing, asked, box.type === "hidden" || box.checked);
   const show = (value) => amount(form, value);
+  const tell = (value) => about(form, value);
   const memory = form.dataset.resize === "memory";
   const from = live ?? shown;
-  const gaps = { guest: standing.guest, host: standing.host, before: show(from.current), after: show(current), limit: show(from.maximum) };
+  const gaps = { guest: standing.guest, host: standing.host, before: tell(from.current), after: show(current), limit: tell(from.maximum) };
   if (memory && standing.free !== null) gaps.free = rounded(Math.max(0, standing.free - (current - shown.current)));
 
   let now = "now_same";
@@ -74,7 +78,7 @@ function effects(form) {
     const bottom = Math.min(made.current ?? boot.current, top);
     const changed = top !== boot.maximum || bottom !== boot.current;
     later = say(texts[changed ? "boot_change" : "boot_same"], {
-      ...gaps, after: show(bottom), maximum: show(top), before: show(boot.current), before_maximum: show(boot.maximum),
+      ...gaps, after: show(bottom), maximum: show(top), before: tell(boot.current), before_maximum: tell(boot.maximum),
     });
   }
   let button = "button_none";
