@@ -38,8 +38,7 @@ def product_of_session(lab_of_session: Lab) -> Iterator[Product]:
 @pytest.fixture
 def product(lab: Lab, product_of_session: Product) -> Product:
     """The running product, its host `lab` restored to its three guests."""
-    if not product_of_session.answers():
-        product_of_session.stop()
+    if not product_of_session.is_running():
         product_of_session.start()
     return product_of_session
 

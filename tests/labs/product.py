@@ -71,10 +71,14 @@ class Product:
                 stderr=log,
                 start_new_session=True,
             )
-        if not wait_until(lambda: self.answers() or self._serve is None or self._serve.poll() is not None, 60):
+        if not wait_until(lambda: self.answers() or not self.is_running(), 60):
             self.stop()
-        if self._serve is None or self._serve.poll() is not None:
+        if not self.is_running():
             raise AssertionError(f"The product did not come up:\n{self.log.read_text(errors='replace')[-4000:]}")
+
+    def is_running(self) -> bool:
+        """Whether `serve` runs."""
+        return self._serve is not None and self._serve.poll() is None
 
     def answers(self) -> bool:
         """Whether the sign-in page can be read."""
@@ -122,7 +126,7 @@ class Product:
     def close(self) -> None:
         """Stop it and remove its directory."""
         try:
-            if self._serve is not None and self._serve.poll() is None:
+            if self.is_running():
                 self.stop()
         finally:
             shutil.rmtree(self.data_dir, ignore_errors=True)
