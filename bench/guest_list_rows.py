@@ -21,12 +21,12 @@ import django
 
 django.setup()
 
-from django.contrib.auth import get_user_model
-from django.core.management import call_command
-from django.utils import timezone
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
-from guests.inventory.models import Guest, Host, HostState
-from guests.resources import GuestState
+from guests.inventory.models import Guest, Host, HostState  # noqa: E402
+from guests.resources import GuestState  # noqa: E402
 
 MIB = 1024
 GIB = 1024 * MIB

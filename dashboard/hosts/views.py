@@ -12,7 +12,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -22,9 +21,8 @@ from guests.inventory.models import Host, HostLease, HostState
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
 from guests.views.guest_list import UNSHOWN
-from guests.views.guest_row import build_rows
+from guests.views.guest_row import build_rows, place_rows
 from guests.views.list_query import ACTIVE, is_stale
-from guests.views.row_template import filled
 
 GUESTS_SHOWN = 100
 MARKS = {
@@ -128,7 +126,7 @@ def _line(host: Host, sums: Mapping[str, Any], *, silent: bool) -> HostLine:
     )
 
 
-def _rows(request: HttpRequest, host: Host) -> list[SafeString]:
+def _rows(request: HttpRequest, host: Host) -> SafeString:
     """The rows of the first guests of the host, running ones first."""
     guests = list(
         visible_to(request.user)
@@ -151,5 +149,4 @@ def _rows(request: HttpRequest, host: Host) -> list[SafeString]:
         powered=set(),
         now=now,
     )
-    place = filled("dashboard/includes/host_guest.html", get_language() or "")
-    return [place(row) for row in rows]
+    return place_rows(rows, "dashboard/includes/host_guest.html")

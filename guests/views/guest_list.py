@@ -21,7 +21,7 @@ from guests.inventory.models import Guest, Host
 from guests.operations import new_key
 from guests.operations.models import Operation, OperationState
 from guests.templatetags.guesthouse import STATE_WORDS, icons_url, mark_of
-from guests.views.guest_row import GuestRow, build_rows
+from guests.views.guest_row import GuestRow, build_rows, place_rows
 from guests.views.list_query import PAGE_SIZE, Counts, ListQuery, count, is_stale, with_shown_state
 
 COLUMNS = [
@@ -38,7 +38,7 @@ COLUMNS = [
 ]
 OPEN = [OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING]
 # The large columns that no row shows: definitions and per-device usage.
-UNSHOWN = ("definition", "next_boot", "disk_usage", "nic_usage", "macs")
+UNSHOWN = ("definition", "next_boot", "disk_usage", "nic_usage", "macs", "uuid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,10 @@ class GuestListing:
     def rows(self, guests: list[Guest]) -> list[GuestRow]:
         """Their rows; two queries, however many they are."""
         ids = [guest.pk for guest in guests]
+        # All that are under way, which are few: naming the guests would cost more.
         operations: dict[UUID, Operation] = {
             operation.guest_id: operation
-            for operation in Operation.objects.filter(guest__in=ids, state__in=OPEN).order_by("asked_at")
+            for operation in Operation.objects.filter(state__in=OPEN).order_by("asked_at")
             if operation.guest_id
         }
         everywhere = bool(getattr(self.user, "is_superuser", False))
@@ -198,6 +199,7 @@ class GuestListing:
             "icons_url": icons_url(),
             "query": self.query,
             "rows": rows,
+            "rows_text": place_rows(rows),
             "chips": self.chips(),
             "columns": self.columns(),
             "silent": self.silent(),

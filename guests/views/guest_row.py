@@ -60,12 +60,6 @@ class GuestRow:
     since: str
     actions: str
 
-    def __html__(self) -> SafeString:
-        """The table row."""
-        return filled("guests/includes/row.html", get_language() or "")(self)
-
-    __str__ = __html__
-
 
 class _Names(NamedTuple):
     """What the actions of a row say."""
@@ -115,6 +109,12 @@ def _words(language: str) -> RowWords:
 def fitting(guest: Guest) -> tuple[str, ...]:
     """What can be asked of the guest in its state; nothing of a host's own privileged guest."""
     return () if guest.privileged else FITTING.get(guest.state, ())
+
+
+def place_rows(rows: Iterable[GuestRow], template: str = "guests/includes/row.html") -> SafeString:
+    """The rows as text of a table's body."""
+    place = filled(template, get_language() or "")
+    return mark_safe("".join(map(place, rows)))  # noqa: S308 made of safe rows
 
 
 def build_rows(
