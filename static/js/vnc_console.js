@@ -82,8 +82,9 @@ function show(socket) {
   rfb.focusOnClick = true;
   rfb.background = "transparent";
   rfb.connected = false;
-  rfb.addEventListener("connect", (event) => {
-    event.target.connected = true;
+  rfb.addEventListener("connect", () => {
+    if (over) return;
+    rfb.connected = true;
     say("live", words.sayConnected);
     showNotice("");
     screen.classList.remove("dim");
