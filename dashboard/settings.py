@@ -70,6 +70,7 @@ X_FRAME_OPTIONS = "DENY"
 # Only behind a proxy that sets the header itself and strips what clients send; it also redirects http.
 BEHIND_PROXY = env_bool("GUESTHOUSE_BEHIND_PROXY")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # redirecting http is the proxy's: behind one, only it sees the scheme
 
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
