@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +33,21 @@ def cheap_password_hashes() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def flush_despite_append_only_audit() -> Iterator[None]:
-    """Tests with real transactions empty every table at their end; SQLite's audit triggers would refuse that."""
+    """Tests with real transactions empty every table at their end; the audit triggers would refuse that."""
+    triggers = import_module("guests.migrations.0002_audit_append_only")
     operations = type(connection.ops)
     flush = operations.execute_sql_flush
 
     def without_triggers(self: Any, sql_list: list[str]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            triggers = cursor.fetchall()
-            for name, _sql in triggers:
-                cursor.execute(f"DROP TRIGGER {name}")
+        with connection.schema_editor() as editor:
+            triggers.allow(None, editor)
         try:
             flush(self, sql_list)
         finally:
-            with connection.cursor() as cursor:
-                for _name, sql in triggers:
-                    cursor.execute(sql)
+            with connection.schema_editor() as editor:
+                triggers.refuse(None, editor)
 
-    if connection.vendor == "sqlite":
-        operations.execute_sql_flush = without_triggers
+    operations.execute_sql_flush = without_triggers
     yield
     operations.execute_sql_flush = flush
 

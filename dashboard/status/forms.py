@@ -111,10 +111,7 @@ class ChosenGuests:
         chosen = [choice.guest.pk for choice in self.choices]
         guests = Guest.objects.filter(gone_at=None).exclude(pk__in=chosen).select_related("host")
         if words:
-            found = Q(name__icontains=words) | Q(host__name__icontains=words)
-            if compact := words.replace("-", "").lower():
-                found |= Q(uuid__icontains=compact)
-            guests = guests.filter(found)
+            guests = guests.filter(Q(name__icontains=words) | Q(host__name__icontains=words) | Q(uuid__icontains=words))
         return list(guests.order_by("name", "id")[:CANDIDATES])
 
     def store(self, page: StatusPage) -> None:
