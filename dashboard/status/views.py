@@ -24,10 +24,10 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The page as HTML."""
     found, preview = _find(request, slug)
     if found is None:
-        return _kept(_absent_page(), preview=False)
+        return _kept(_absent_page(), shared=False)
     shown = shown_page(found)
     context = {"page": shown, "summary": summary_of(shown), "preview": preview, "renewed_seconds": RENEWED_SECONDS}
-    return _kept(_html("page", context), preview=preview)
+    return _kept(_html("page", context), shared=not preview)
 
 
 @require_safe
@@ -36,8 +36,8 @@ def page_json(request: HttpRequest, slug: str) -> HttpResponse:
     """The page as JSON."""
     found, preview = _find(request, slug)
     if found is None:
-        return _kept(JsonResponse({"error": "There is no such page."}, status=404), preview=False)
-    return _kept(JsonResponse(as_json(shown_page(found))), preview=preview)
+        return _kept(JsonResponse({"error": "There is no such page."}, status=404), shared=False)
+    return _kept(JsonResponse(as_json(shown_page(found))), shared=not preview)
 
 
 def _find(request: HttpRequest, slug: str) -> tuple[StatusPage | None, bool]:
@@ -61,8 +61,8 @@ def _absent_page() -> HttpResponse:
     return _html("absent", {}, status=404)
 
 
-def _kept(response: HttpResponse, *, preview: bool) -> HttpResponse:
-    """Caches may keep it as long as the page shows it; a preview is kept by nobody."""
-    response["Cache-Control"] = "no-store" if preview else f"public, max-age={RENEWED_SECONDS}"
+def _kept(response: HttpResponse, *, shared: bool) -> HttpResponse:
+    """Caches may keep a page as long as it stands; a preview, and that there is no page, is kept by nobody."""
+    response["Cache-Control"] = f"public, max-age={RENEWED_SECONDS}" if shared else "no-store"
     patch_vary_headers(response, ["Accept-Language", "Cookie"])  # the language may come from either
     return response

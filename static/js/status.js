@@ -23,5 +23,5 @@ async function renew() {
   }
 }
 
-setInterval(renew, seconds * 1000);
+setInterval(renew, seconds * 1000 + 500); // after what a cache may keep
 document.addEventListener("visibilitychange", renew);
