@@ -33,7 +33,10 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-TRY_AGAIN_LATER = 1013  # the console server is not there (yet)
+# Daphne's websocket library sends 1000 and 3000 to 4999 only, and turns every other code into 1011.
+TRY_AGAIN_LATER = 4503  # the console server is not there (yet)
+BAD_MESSAGE = 4400
+SENDABLE = {int(CloseCode.GOING_AWAY): TRY_AGAIN_LATER, int(CloseCode.PROTOCOL): BAD_MESSAGE}
 READ_BYTES = 64 * 1024
 UNSENT_BYTES = 512 * 1024  # the broker reads at once: more than this is a flood
 
@@ -125,7 +128,7 @@ async def _to_browser(reader: asyncio.StreamReader, send: Send) -> None:
         for message in unpacker.feed(content):
             if message[0] == ToBrowser.CLOSE:
                 code, _sentence = protocol.parse_close(message)
-                await send({"type": "websocket.close", "code": code})
+                await send({"type": "websocket.close", "code": SENDABLE.get(code, code)})
                 return
             await send({"type": "websocket.send", "bytes": message})
     await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
@@ -147,7 +150,7 @@ async def _from_browser(receive: Receive, writer: asyncio.StreamWriter) -> int |
         try:
             message = protocol.checked(event.get("bytes") or b"")
         except ProtocolError:
-            return int(CloseCode.PROTOCOL)
+            return BAD_MESSAGE
         if writer.is_closing():
             return None
         writer.write(protocol.packed(message))

@@ -136,7 +136,7 @@ async def test_no_other_socket_exists(dial: Dial, person: Callable[..., Person])
 async def test_without_a_console_server_the_browser_is_asked_to_come_back(
     dial: Dial, person: Callable[..., Person]
 ) -> None:
-    assert await close_code(await dial(await asyncio.to_thread(person))) == 1013
+    assert await close_code(await dial(await asyncio.to_thread(person))) == 4503
 
 
 async def test_output_goes_down_and_keys_go_up(
@@ -175,7 +175,7 @@ async def test_who_breaks_the_protocol_is_sent_away(
     event: Any = {"type": ""}
     while event["type"] != "websocket.close":
         event = await socket.receive_output(timeout=5)
-    assert event["code"] == 1002
+    assert event["code"] == 4400
 
 
 async def test_a_browser_that_comes_back_says_where_it_was(
@@ -204,4 +204,4 @@ async def test_the_end_of_the_console_server_asks_the_browser_to_come_back(
     event: Any = {"type": ""}
     while event["type"] != "websocket.close":
         event = await socket.receive_output(timeout=5)
-    assert event["code"] in {1001, 1013}
+    assert event["code"] == 4503
