@@ -11,7 +11,8 @@ trap 'rm -rf "$scratch"' EXIT
 for name in $(compgen -v GUESTHOUSE_); do unset "$name"; done
 unset PORT
 export GUESTHOUSE_DATA_DIR=$scratch/data GUESTHOUSE_RUNTIME_DIR=$scratch
-failed=()
+failed=() rooms=()
+mkdir -p test-results # what a failed run leaves to look at: pytest's output, pictures of pages
 
 step() {
     echo "== $*"
@@ -49,8 +50,9 @@ audit() { # known holes in what is pinned; that the advisory service cannot be r
 room() { # a name, then pytest's arguments
     local name=$1
     shift
+    rooms+=("$name")
     echo "== pytest: $name"
-    pytest -q "$@" 2>&1 | tee "$scratch/$name.log" || failed+=("$name")
+    pytest -q "$@" 2>&1 | tee "test-results/$name.log" || failed+=("$name")
 }
 
 lint
@@ -61,8 +63,8 @@ if [ "$what" = all ]; then
     room browser -m browser
 fi
 echo
-for log in unit live browser; do
-    [ ! -e "$scratch/$log.log" ] || echo "$log: $(tail -n 1 "$scratch/$log.log")"
+for name in "${rooms[@]}"; do
+    echo "$name: $(grep -E '^[=]* ?[0-9]+ .* in [0-9.]+s' "test-results/$name.log" | tail -n 1 || echo "ended without a summary")"
 done
 if [ ${#failed[@]} -gt 0 ]; then
     echo "failed: ${failed[*]}"
