@@ -52,15 +52,18 @@ class Verdict:
         return _("You may not use this console any more.")
 
 
-def judge(consoles: Iterable[Held]) -> dict[Held, Verdict]:
-    """The ones that may not go on. Two queries, and one for each 40 different pairs of person and mode."""
+def judge(consoles: Iterable[Held], *, or_watch: bool = True) -> dict[Held, Verdict]:
+    """The ones that may not go on. Two queries, and one for each 40 different pairs of person and mode.
+
+    `or_watch`: find out, too, whether a controller who may not type may still look.
+    """
     asked = list(consoles)
     if not asked:
         return {}
     users = get_user_model().objects.in_bulk({held.user_id for held in asked})
     living = Session.objects.filter(expire_date__gt=timezone.now())
     sessions = living.in_bulk({held.session_key for held in asked})
-    allowed = _allowed(asked, users)
+    allowed = _allowed(asked, users, or_watch=or_watch)
     verdicts = {}
     for held in asked:
         user, session = users.get(held.user_id), sessions.get(held.session_key)
@@ -81,11 +84,11 @@ def _signs_in(session: Mapping[str, Any], user: AbstractBaseUser) -> bool:
     return any(constant_time_compare(stored, known) for known in hashes)
 
 
-def _allowed(asked: list[Held], users: Mapping[int, AbstractBaseUser]) -> set[tuple[int, str, UUID]]:
+def _allowed(asked: list[Held], users: Mapping[int, AbstractBaseUser], *, or_watch: bool) -> set[tuple[int, str, UUID]]:
     """(user, mode, guest) for every guest asked about that is there and that the user may use in that mode."""
     wanted: dict[tuple[int, Mode], set[UUID]] = {}
     for held in asked:
-        for mode in {held.mode, Mode.WATCH}:
+        for mode in {held.mode, Mode.WATCH} if or_watch else {held.mode}:
             wanted.setdefault((held.user_id, mode), set()).add(held.guest_id)
     arms = [
         visible_to(users[user_id], _ACTION[mode])

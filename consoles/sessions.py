@@ -26,6 +26,7 @@ from consoles.models import ConsoleSession, Kind, Mode
 from consoles.rights import Held, Verdict, judge
 from guests import audit
 from guests.inventory.changes import ChangeFeed, Feed
+from guests.inventory.models import Guest
 
 __all__ = ["CloseCode", "ConsoleRefused", "LiveSession", "LiveSessions", "session_hash"]
 
@@ -129,8 +130,9 @@ class LiveSessions:
             self._live[row.id] = live
         try:
             with transaction.atomic():
-                if verdict := judge([held]).get(held):
+                if verdict := judge([held], or_watch=False).get(held):
                     raise ConsoleRefused(verdict.close_code, verdict.sentence())
+                row.guest = Guest.objects.select_related("host").get(pk=guest_id)
                 row.save(force_insert=True)
                 audit.record(
                     "console.open",

@@ -6,6 +6,7 @@ It takes connections that the web process accepted, as descriptors over a unix s
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import socket
@@ -26,6 +27,8 @@ from consoles.vnc.targets import ConsoleHosts
 logger = logging.getLogger(__name__)
 
 STACK_BYTES = 256 << 10
+ARENAS = 2  # of glibc's allocator, for all threads together
+_M_ARENA_MAX = -8  # malloc.h
 WAITING_LIMIT = 64  # connections that have not shown a ticket yet
 CARRIER_SECONDS = 2.0
 
@@ -116,6 +119,7 @@ class VNCServer:
 
     def start(self) -> None:
         """Begin to take connections. A socket file that an earlier console server left is replaced."""
+        share_arenas()
         self._path.unlink(missing_ok=True)
         self._server = RelayServer(self._path, self._sessions, self._hosts)
         self._thread = threading.Thread(
@@ -132,3 +136,9 @@ class VNCServer:
         if self._thread is not None:
             self._thread.join(timeout=5)
         self._hosts.close()
+
+
+def share_arenas() -> None:
+    """Keep glibc from giving each relaying thread an arena of its own, which keeps what its handshake once used."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
