@@ -46,6 +46,7 @@ class Connection:
         self.driver, _plus, self.transport = parts.scheme.partition("+")
         self.lacks: set[str] = set()  # calls that this host's driver was found not to have
         self.stuck_stats: list[threading.Thread] = []  # stats calls that have not come back
+        self.beside: Connection | None = None  # where a host is asked while a call hangs on this one
         self._closed = False
         self._watched = False
         self._listeners: list[Callable[[str], None]] = []
@@ -129,6 +130,11 @@ class Connection:
         closing.join(CLOSE_SECONDS)
 
     def _close(self) -> None:
+        if self.beside is not None:
+            self.beside.close()
+        # libvirt 9.0 loses a second caller on a connection whose keepalive ends, and may crash when the host wakes up.
+        for thread in self.stuck_stats:
+            thread.join()
         with suppress(HypervisorError), translated_errors():
             if self._watched:
                 self.raw.unregisterCloseCallback()

@@ -1,7 +1,8 @@
 """One sample of every guest of a host: one bulk call where the driver has it, else calls per guest (Xen, test).
 
 A QEMU that hangs holds the bulk call up until it goes on. The call then stays behind in its thread, and until it comes
-back the guests that answer (`controlInfo`, which needs no lock of the guest) are asked for without the others.
+back the guests that answer (`controlInfo`, which needs no lock of the guest) are asked for without the others, over a
+connection beside it: libvirt 9.0 never wakes a second caller of a connection that keepalive ends, and may crash later.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uuid import UUID
 import libvirt
 
 from guests.errors import GuestNotFound, NotSupported, OperationRefused
-from guests.hypervisor.connection import Connection
+from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.guest_stats import stats_of_each
 from guests.hypervisor.states import state_of
@@ -32,6 +33,7 @@ GROUPS = (
 # NOWAIT: a guest that is busy with a job reports what is known without its lock.
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 BULK_SECONDS = 5.0
+OPEN_SECONDS = 5.0
 STUCK_CALLS = 2
 
 Records = list[tuple[Any, dict[str, Any]]]
@@ -85,16 +87,29 @@ def _within(c: Connection, seconds: float, call: Callable[[], Records]) -> Recor
 
 def _stats_of_answering(c: Connection, seconds: float) -> list[GuestStats]:
     """Samples while some guest hangs: those that answer in full, the others with their state only."""
+    free, stuck = _beside(c)
     with translated_errors():
-        domains = c.raw.listAllDomains(0)
+        domains = free.raw.listAllDomains(0)
     records: Records | None = []
-    # The daemon works on five calls of a connection at a time: no third one is risked while two hang.
-    if len(c.stuck_stats) < STUCK_CALLS:
+    if stuck < STUCK_CALLS:
         answering = [domain for domain in domains if domain.ID() < 0 or _answers(domain)]
         if answering:
-            records = _within(c, seconds, lambda: c.raw.domainListGetStats(answering, GROUPS, NOWAIT))
+            records = _within(free, seconds, lambda: free.raw.domainListGetStats(answering, GROUPS, NOWAIT))
+            if records is None:
+                return _stats_of_answering(c, seconds)
     samples = {d.UUIDString(): _from_record(d, record) for d, record in records or []}
     return [samples.get(d.UUIDString()) or _state_only(d) for d in domains]
+
+
+def _beside(c: Connection) -> tuple[Connection, int]:
+    """A connection on which no call hangs, and on how many one does. HypervisorUnreachable when the host hangs."""
+    stuck = 0
+    while c.has_hung_guest:
+        stuck += 1
+        if c.beside is None or not c.beside.is_alive():
+            c.beside = open_connection(c.uri, deadline_s=OPEN_SECONDS)
+        c = c.beside
+    return c, stuck
 
 
 def _answers(domain: Any) -> bool:

@@ -42,7 +42,7 @@ class Progress(Protocol):
 class Task:
     """What a kind gets to run: the guest as libvirt tells it now, and what was wanted."""
 
-    connection: Connection
+    connect: Callable[[], Connection]  # the connection to use now; another one after a wait
     uuid: UUID
     guest: resources.Guest
     row: Guest  # with its host: figures that only a sample tells, at most one tick old
@@ -50,6 +50,11 @@ class Task:
     before: dict[str, Any]
     progress: Progress
     next_event: Callable[[float], GuestEvent | None]  # this guest's next event, or None after so many seconds
+
+    @property
+    def connection(self) -> Connection:
+        """Ask for it anew after each wait: while a thread waits for its guest, others use its connection."""
+        return self.connect()
 
 
 @dataclass(frozen=True)

@@ -166,11 +166,10 @@ def _outcome(
     kind, guest = KINDS[operation.kind], operation.guest
     if guest is None or operation.asked_by is None or not may(operation.asked_by, kind.action, guest):
         return Outcome(OperationState.DENIED, _("The right to do this was taken away before it began."))
-    connection = connect()
     task = Task(
-        connection=connection,
+        connect=connect,
         uuid=guest.uuid,
-        guest=get_guest(connection, guest.uuid),
+        guest=get_guest(connect(), guest.uuid),
         row=guest,
         parameters=operation.parameters,
         before=operation.before,

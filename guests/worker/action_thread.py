@@ -1,7 +1,7 @@
 """Operations of one host: one thread looks at the queue, each operation runs in a thread of its own.
 
 One operation at a time runs on a guest; one that only waits for its guest lets others pass, and a later one may replace
-it. At most CALLS_AT_ONCE talk to libvirt at the same time (a libvirt connection serves five).
+it. At most LANES of them talk to libvirt at the same time, each over a connection that is its own meanwhile.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from guests.operations.kinds import KINDS
 from guests.operations.models import Operation, OperationState
 from guests.operations.running import Outcome, RunningOperation, claim, end_operation, run_operation
 from guests.operations.settling import mark_abandoned, settle_unknown
+from guests.resources import GuestEvent
 from guests.worker.database import database_work, with_own_connection
+from guests.worker.lanes import Lane, Lanes
 
 if TYPE_CHECKING:
     from guests.worker.host_service import HostService
 
 logger = logging.getLogger(__name__)
 
-CALLS_AT_ONCE = 4
 UNDER_WAY_AT_ONCE = 64
 SAFETY_SECONDS = 5.0
 
@@ -46,9 +47,7 @@ class ActionThread:
         self._busy: set[UUID] = set()  # guests on which an operation runs
         self._waiting: dict[UUID, list[RunningOperation]] = {}  # operations that wait for their guest
         self._under_way = 0
-        self._calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
-        self._connection: Connection | None = None
-        self._connecting = threading.Lock()
+        self._lanes = Lanes(self._open)
         self._unsettled = True
         self._thread = threading.Thread(
             target=with_own_connection(self._run), name=f"actions-{service.name}", daemon=True
@@ -71,22 +70,15 @@ class ActionThread:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def connection(self) -> Connection:
-        """The connection for actions, opened when needed; HypervisorUnreachable while the host does not answer."""
-        polled = self._service.connection()
-        if polled.is_test:
-            return polled
-        with self._connecting:
-            if self._connection is None or not self._connection.is_alive():
-                if self._connection is not None:
-                    self._connection.close()
-                self._connection = None
-                self._connection = open_connection(
-                    self._service.uri,
-                    deadline_s=settings.OPEN_DEADLINE_SECONDS,
-                    keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-                )
-            return self._connection
+    def _open(self) -> Connection:
+        return open_connection(
+            self._service.uri,
+            deadline_s=settings.OPEN_DEADLINE_SECONDS,
+            keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
+        )
+
+    def _lane(self) -> Lane:
+        return Lane(self._lanes, self._service.connection)
 
     def _run(self) -> None:
         abandoned_marked = False
@@ -107,20 +99,20 @@ class ActionThread:
                 logger.exception("the queue of host %s could not be read", self._service.name)
             self._wake.wait(SAFETY_SECONDS)
             self._wake.clear()
+        self._lanes.close()
 
     def _settle(self) -> None:
         """Once the host is up: be ready to act, and ask it what came of operations that nobody saw end."""
+        lane = self._lane()
         try:
-            self.connection()
+            lane.connect()
+            if self._unsettled:
+                self._unsettled = False
+                settle_unknown(self._service.lease, lane.connect, self._service.inventory)
         except HypervisorUnreachable:
-            return
-        if self._unsettled:
-            self._unsettled = False
-            try:
-                settle_unknown(self._service.lease, self.connection, self._service.inventory)
-            except HypervisorError:
-                self._unsettled = True
-                raise
+            self._unsettled = True
+        finally:
+            lane.release()
 
     def _dispatch(self) -> None:
         """Start what can be started. While the host was never reached yet, operations stay in the queue."""
@@ -186,13 +178,16 @@ class ActionThread:
     def _run_one(self, operation: Operation) -> None:
         assert operation.guest is not None
         running = RunningOperation(self._service.lease, operation, on_waiting=lambda: self._let_pass(running))
-        self._calls.acquire()
+        lane = self._lane()
         try:
             self._replace_waiting(running)
             with self._service.watchers.watching(operation.guest.uuid) as next_event:
-                state = run_operation(
-                    running, connect=self.connection, inventory=self._service.inventory, next_event=next_event
-                )
+
+                def wait(seconds: float) -> GuestEvent | None:
+                    lane.release()
+                    return next_event(seconds)
+
+                state = run_operation(running, connect=lane.connect, inventory=self._service.inventory, next_event=wait)
             if state == OperationState.UNKNOWN:
                 self._unsettled = True
         except LeaseLost:
@@ -202,6 +197,7 @@ class ActionThread:
             logger.exception("operation %s failed", operation.pk)
             self._end_as_unknown(running)
         finally:
+            lane.release()
             self._end(running)
             self.wake()
 
@@ -212,7 +208,6 @@ class ActionThread:
         with self._lock:
             self._busy.discard(guest_id)
             self._waiting.setdefault(guest_id, []).append(running)
-        self._calls.release()
         self.wake()
 
     def _replace_waiting(self, running: RunningOperation) -> None:
@@ -241,7 +236,6 @@ class ActionThread:
                     del self._waiting[guest_id]
                 return
             self._busy.discard(guest_id)
-        self._calls.release()
 
     def _end_as_unknown(self, running: RunningOperation) -> None:
         message = _("Guesthouse failed while it ran this: the host will be asked what came of it.")

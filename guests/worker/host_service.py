@@ -42,6 +42,8 @@ class HostService:
         self.uri = uri
         self.inventory = HostInventory(lease)
         self.watchers = EventWatchers()
+        # One caller at a time on a connection: libvirt 9.0 never wakes a second one when keepalive ends it.
+        self.asking = threading.Lock()
         self.is_down = False  # the last attempt to connect failed
         self._on_lost = on_lost
         self._stop = threading.Event()
@@ -113,11 +115,13 @@ class HostService:
         for uuid in uuids:
             self._incoming.put(uuid)
 
-    def take_resync(self) -> bool:
-        """Whether everything should be read again; asking resets it."""
-        wanted = self._resync.is_set()
+    def wants_resync(self) -> bool:
+        """Whether something was missed, so that everything should be read again."""
+        return self._resync.is_set()
+
+    def forget_resync(self) -> None:
+        """Everything is about to be read."""
         self._resync.clear()
-        return wanted
 
     def leave_stuck_poll_behind(self) -> None:
         """Called every second: give up on a call that does not come back, and connect anew beside it."""
@@ -172,9 +176,14 @@ class HostService:
             self.watchers.tell(event)
 
     def _read(self, uuid: UUID) -> None:
-        read_at = time.monotonic()
         try:
-            self.inventory.refresh(get_guest(self.connection(), uuid), read_at)
+            with self.asking:
+                connection = self.connection()
+                if connection.has_hung_guest:
+                    raise HypervisorUnreachable(_("A guest of this host hangs: it is read once that is over."))
+                read_at = time.monotonic()
+                guest = get_guest(connection, uuid)
+            self.inventory.refresh(guest, read_at)
         except GuestNotFound:
             self.inventory.lose(uuid, read_at)
         except HypervisorError as error:

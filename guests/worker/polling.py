@@ -121,15 +121,19 @@ class Polling:
             self._service.came_up(self)
             self._tick_until_closed(connection)
         finally:
-            unsubscribe()
+            # While a call hangs on it nothing more is asked of this connection; `close` ends the events, too.
+            if connection.is_alive() and not connection.has_hung_guest:
+                unsubscribe()
 
     def _on_close(self, reason: str) -> None:
         self._closed = reason
         self._wake.set()
 
     def _read_all(self, connection: Connection) -> None:
+        self._service.forget_resync()
         read_at = time.monotonic()
-        facts, guests = host_facts(connection), list_guests(connection)
+        with self._service.asking:
+            facts, guests = host_facts(connection), list_guests(connection)
         self._service.inventory.resync(guests, read_at, seen_at=timezone.now(), **fact_columns(facts))
 
     def _tick_until_closed(self, connection: Connection) -> None:
@@ -145,7 +149,8 @@ class Polling:
                 raise HypervisorUnreachable(_closed_sentence(self._closed))
             self._asking_since = time.monotonic()
             with database_work():
-                if time.monotonic() >= next_resync or self._service.take_resync():
+                due = time.monotonic() >= next_resync or self._service.wants_resync()
+                if due and not connection.has_hung_guest:
                     self._read_all(connection)
                     next_resync = time.monotonic() + settings.RESYNC_SECONDS
                 state = self._tick(connection, state)
@@ -157,8 +162,9 @@ class Polling:
     def _tick(self, connection: Connection, state: HostState) -> HostState:
         """One bulk call, one write; answers the state that the host has then."""
         read_at = time.monotonic()
-        samples = list_stats(connection, self._service.inventory.live_definitions())
-        free_kib = free_memory_kib(connection)
+        with self._service.asking:
+            samples = list_stats(connection, self._service.inventory.live_definitions())
+            free_kib = None if connection.has_hung_guest else free_memory_kib(connection)
         milliseconds = round((time.monotonic() - read_at) * 1000)
         unread = self._service.inventory.tick(
             samples, read_at, seen_at=timezone.now(), tick_ms=milliseconds, free_memory_kib=free_kib
