@@ -123,8 +123,9 @@ def flood(session: WebSession, guest: str, pids: dict[str, int], kib: int, *, st
     before = {name: resident_kib(pid) for name, pid in pids.items()}
     grown = dict.fromkeys(pids, 0)
     began, at = time.monotonic(), len(quick.output)
-    quick.type(f"dd if=/dev/zero bs=1024 count={kib} 2>/dev/null | tr '\\0' x; echo over-$((4+4))\r".encode())
-    while b"over-8" not in quick.output[-200:]:
+    mark = time.monotonic_ns() // 1000  # no other run's end is taken for this one's
+    quick.type(f"dd if=/dev/zero bs=1024 count={kib} 2>/dev/null | tr '\\0' x; echo over-$(({mark}+1))\r".encode())
+    while f"over-{mark + 1}".encode() not in quick.output[-400:]:
         if time.monotonic() - began > 300:
             raise TimeoutError("the flood does not end: the guest is blocked")
         time.sleep(0.1)

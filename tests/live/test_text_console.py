@@ -136,6 +136,14 @@ def test_a_stalled_reader_during_a_flood_blocks_nobody(sit: Open, admin: WebSess
     assert sum(stalled.said("gap")) > MIB
 
 
+def test_a_guest_that_is_off_has_its_console_waiting(guest: str, admin: WebSession, lab: Lab) -> None:
+    seat = TextClient(admin, lab.uuid("backup-1"))
+    try:
+        seat.wait(lambda: seat.state == "off", 10)
+    finally:
+        seat.close()
+
+
 def test_stop_and_start_are_said_and_the_page_goes_on(sit: Open, admin: WebSession, lab: Lab, guest: str) -> None:
     seat = sit(admin)
     seat.wait_for_prompt()
