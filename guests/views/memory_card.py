@@ -9,7 +9,8 @@ from guests.forms.amounts import about_text, exact_amount, exact_text
 from guests.forms.resize_plan import Standing, memory_standing
 from guests.inventory.models import Guest
 from guests.operations.models import Operation, OperationState
-from guests.templatetags.measures import memory_amount, memory_unit
+from guests.templatetags.measures import memory_amount
+from guests.units import KIB_PER_GIB, KIB_PER_MIB
 
 SCALE_STEPS = 4
 
@@ -52,7 +53,7 @@ class MemoryCard:
 
 def memory_card(guest: Guest, recent: Sequence[Operation]) -> MemoryCard:
     """The card, from the inventory and the guest's last operations (newest first)."""
-    unit_kib, unit = memory_unit(guest.maximum_kib)
+    unit_kib, unit = (KIB_PER_GIB, "GiB") if guest.maximum_kib >= KIB_PER_GIB else (KIB_PER_MIB, "MiB")
     used = guest.used_kib
     last = next((o for o in recent if o.kind == "set_current_memory" and o.parameters.get("live")), None)
     standing = memory_standing(guest)
