@@ -180,3 +180,15 @@ def test_pauses_resumes_stops_and_tells_by_events(xen: Connection, guest: UUID) 
 def test_an_unknown_guest_is_not_found(xen: Connection) -> None:
     with pytest.raises(GuestNotFound):
         get_guest(xen, UUID(int=7))
+
+
+def test_a_para_virtualised_guest_shuts_down_when_asked(xen: Connection, guest: UUID) -> None:
+    if get_guest(xen, guest).state is not GuestState.SHUT_OFF:
+        force_off(xen, guest)
+    start(xen, guest)
+    terminal = Terminal(xen, guest, alias=None)
+    terminal.expect(b"is up on hvc0", 180)
+    shut_down(xen, guest)
+    until(lambda: terminal.ends, 90, "the end of the text console")
+    assert terminal.ends == ["stopped"]
+    until(lambda: get_guest(xen, guest).state is GuestState.SHUT_OFF, 60, "shut off")
