@@ -7,7 +7,7 @@ the next sample. None is "not known", never 0.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from guests.resources import DiskUsage, GuestStats, NICUsage
@@ -57,8 +57,12 @@ def _disks(earlier: GuestStats | None, now: GuestStats, seconds: float) -> tuple
     before = {disk.target: disk for disk in earlier.disks} if earlier else {}
     none = DiskUsage("", None, None, None, None)
     return tuple(
-        asdict(disk)
-        | {
+        {  # by hand: dataclasses.asdict copies deeply, which is half the cost of a tick
+            "target": disk.target,
+            "read_bytes": disk.read_bytes,
+            "written_bytes": disk.written_bytes,
+            "capacity_bytes": disk.capacity_bytes,
+            "allocation_bytes": disk.allocation_bytes,
             "read_rate": _whole(_rate(before.get(disk.target, none).read_bytes, disk.read_bytes, seconds)),
             "written_rate": _whole(_rate(before.get(disk.target, none).written_bytes, disk.written_bytes, seconds)),
         }
@@ -70,8 +74,10 @@ def _nics(earlier: GuestStats | None, now: GuestStats, seconds: float) -> tuple[
     before = {nic.target: nic for nic in earlier.nics} if earlier else {}
     none = NICUsage("", None, None)
     return tuple(
-        asdict(nic)
-        | {
+        {
+            "target": nic.target,
+            "received_bytes": nic.received_bytes,
+            "sent_bytes": nic.sent_bytes,
             "received_rate": _whole(_rate(before.get(nic.target, none).received_bytes, nic.received_bytes, seconds)),
             "sent_rate": _whole(_rate(before.get(nic.target, none).sent_bytes, nic.sent_bytes, seconds)),
         }
