@@ -39,7 +39,7 @@ MOST_SLOTS = 16
 MEMORY = ("memory_head", "memory_now", "memory_form")
 VCPUS = ("vcpus_head", "vcpus_now", "vcpus_form")
 TABS: dict[str, tuple[str, ...]] = {
-    "overview": ("header", *MEMORY, "disks", "nics", "settings", *VCPUS, "operations"),
+    "overview": ("header", *MEMORY, "disks", "nics", "settings", *VCPUS, "vcpus_course", "operations"),
     "console": ("header", "consoles"),
     "resources": ("header", *MEMORY, *VCPUS, "course", "rates"),
     "devices": ("header", "device_cards"),

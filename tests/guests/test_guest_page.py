@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -306,3 +307,11 @@ def test_the_number_of_queries_does_not_grow(guest: Guest, tab: str) -> None:
     guest.save()
     assert queries() == few
     assert few <= 14
+
+
+def test_a_live_answer_brings_exactly_the_parts_that_its_tab_shows(guest: Guest, admin: Client) -> None:
+    for tab in ("overview", "console", "resources", "devices", "history"):
+        page = text_of(admin, guest, "" if tab == "overview" else f"{tab}/")
+        answer = text_of(admin, guest, f"fragments/{tab}/")
+        parts = set(re.findall(r'id="(guest-[\w-]+)" hx-swap-oob', answer))
+        assert parts and all(f'id="{part}"' in page for part in parts), tab
