@@ -74,7 +74,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
 
 
 def _allowed(request: HttpRequest, kind: str, ids: list[UUID]) -> list[Guest]:
-    """The guests in the order asked; Http404 where one is not to be seen, PermissionDenied where it may not be moved."""
+    """The guests in the order asked; Http404 where one is not seen, PermissionDenied where it may not be moved."""
     found = {
         guest.pk: guest for guest in visible_to(request.user).filter(pk__in=ids, gone_at=None).select_related("host")
     }
