@@ -192,8 +192,7 @@ ACCOUNT_PREVENT_ENUMERATION = True
 # Per name and address (adapter.py) and per address: a right password is refused, too, while it lasts.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key", "login": "30/m/ip"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-# Reading a page writes nothing: a session tells when it began, not when it was last used.
-USERSESSIONS_TRACK_ACTIVITY = False
+USERSESSIONS_TRACK_ACTIVITY = True
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("pt-br", "Português (Brasil)")]
