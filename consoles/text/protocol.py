@@ -1,8 +1,39 @@
 """The wire between browser, web process and text broker: messages whose first byte is their type.
 
 A websocket carries one message per binary frame. The unix socket between web and broker carries the same messages, each
-behind its length (4 bytes, big-endian); HELLO and CLOSE exist only there. Offsets count a device's bytes (8 bytes,
-big-endian), so a browser that comes back says how far it got, and nothing is shown twice.
+behind its length (4 bytes, big-endian); HELLO, LOG, CONTENT and CLOSE exist only there. Offsets count a device's bytes
+(8 bytes, big-endian), so a browser that comes back says how far it got, and nothing is shown twice.
+
+STATUS (to the browser) is one JSON object. What it tells is in its keys; several may come together:
+
+    hello: 1            the first one, with ring, resumed, replay [from, to], modes, mode, state, since, and
+                        you (this viewer's id), host, people, keyboard, recording, may_take, may_take_over
+    state, since, host  idle attaching live off busy lost missing; Unix time; the host's name (it changes by migration)
+    mode                watch or control: a controller became a watcher
+    people              [{id, name, mode, since}]: everybody who is at this device, in the order they came
+    keyboard            {policy: "all" | "one", holder: id | null, asking: [id, …]}. Who may type: every controller under
+                        "all", the holder alone under "one"; what others send is dropped
+    recording           {state: "off" | "on" | "full" | "failed", sentence}: whether the console log is written
+    mark, number, at    in its place in the output: started stopped rebooted reattached unwatched taken_over moved restarted
+    gap                 bytes that were skipped
+    input_lost          typed bytes that the guest did not take or that came too fast
+    refused, sentence   a request of this viewer's, or "input" (not the holder), was refused
+    ending, at          "idle" or "long": this console is closed at that Unix time; {"here": true} puts an idle end off
+    ending: null        the end was put off
+    closing, sentence   the last one: the websocket's close code follows, this is its sentence in the person's language
+
+JSON (from the browser) is one request, an object:
+
+    {"keyboard": "ask"}               under "one": ask the holder; free: get it at once
+    {"keyboard": "unask"}             not any more
+    {"keyboard": "give", "to": id}    the holder gives it to another controller
+    {"keyboard": "release"}           the holder gives it up: it goes to who asked first, or is free
+    {"keyboard": "take"}              at once: free, or, for administrators, from its holder
+    {"take_over": true}               administrators, while the state is busy: take the device from the other client
+    {"here": true}                    somebody is here: puts off the end of an idle console
+
+Unknown requests are ignored. LOG is one question about a console log (see `consoles.text.log_answers`), asked by the
+web process after it checked the right to see it; the answer is STATUS and CONTENT messages, then CLOSE.
 """
 
 from __future__ import annotations
@@ -27,6 +58,7 @@ class ToBrowser(IntEnum):
     DATA = 0  # offset, bytes
     REPLAY = 1  # offset, bytes: was shown before this viewer came; the terminal must not answer it
     STATUS = 2  # JSON
+    CONTENT = 3  # to the web process only: a piece of a console log
     CLOSE = 16  # to the web process only: websocket close code (2 bytes), a sentence
 
 
@@ -37,10 +69,15 @@ class FromBrowser(IntEnum):
     ACK = 1  # offset: everything before it was drawn
     JSON = 2  # one request, e.g. {"resize": …}; kinds that are not known are ignored
     HELLO = 16  # from the web process only: who comes, as JSON
+    LOG = 17  # from the web process only: a question about a console log, as JSON
 
 
 class ProtocolError(Exception):
     """The other side does not speak this protocol: the connection ends."""
+
+
+class MessageTooLong(ProtocolError):
+    """A message of a known type beyond its limit."""
 
 
 def data(kind: ToBrowser, offset: int, content: bytes) -> bytes:
@@ -88,7 +125,7 @@ def checked(message: bytes) -> bytes:
     if kind not in limits:
         raise ProtocolError("unknown type")
     if len(message) - 1 > limits[FromBrowser(kind)]:
-        raise ProtocolError("too long")
+        raise MessageTooLong("too long")
     return message
 
 
