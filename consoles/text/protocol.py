@@ -7,12 +7,12 @@ behind its length (4 bytes, big-endian); HELLO, LOG, CONTENT and CLOSE exist onl
 STATUS (to the browser) is one JSON object. What it tells is in its keys; several may come together:
 
     hello: 1            the first one, with ring, resumed, replay [from, to], modes, mode, state, since, and
-                        you (this viewer's id), host, people, keyboard, recording, may_take, may_take_over
+                        you (this viewer's id), host, people, keyboard, recording, and administrator (may take, take over)
     state, since, host  idle attaching live off busy lost missing; Unix time; the host's name (it changes by migration)
     mode                watch or control: a controller became a watcher
-    people              [{id, name, mode, since}]: everybody who is at this device, in the order they came
-    keyboard            {policy: "all" | "one", holder: id | null, asking: [id, …]}. Who may type: every controller under
-                        "all", the holder alone under "one"; what others send is dropped
+    people, keyboard    [{id, name, mode, since, holds, asks}]: everybody who is at this device, in the order they came;
+                        "all" (every controller may type) or "one" (only who holds the keyboard; what others send is
+                        dropped). Under "all" nobody holds or asks
     recording           {state: "off" | "on" | "full" | "failed", sentence}: whether the console log is written
     mark, number, at    in its place in the output: started stopped rebooted reattached unwatched taken_over moved restarted
     gap                 bytes that were skipped
@@ -26,6 +26,7 @@ JSON (from the browser) is one request, an object:
 
     {"keyboard": "ask"}               under "one": ask the holder; free: get it at once
     {"keyboard": "unask"}             not any more
+    {"keyboard": "keep"}              the holder keeps it: nobody asks any more
     {"keyboard": "give", "to": id}    the holder gives it to another controller
     {"keyboard": "release"}           the holder gives it up: it goes to who asked first, or is free
     {"keyboard": "take"}              at once: free, or, for administrators, from its holder
