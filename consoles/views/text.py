@@ -14,6 +14,8 @@ from django.views.decorators.http import require_safe
 from consoles.text.consoles_of import has_text_consoles, text_consoles_of
 from guests.access import Action, guest_for, may
 
+HVC_TARGETS = {"virtio", "xen"}  # Linux's hvc consoles, which take Ctrl-O as SysRq (drivers/tty/hvc/hvc_console.c)
+
 
 # xterm.js colours single characters with style attributes; no other page allows them.
 @csp_update({"style-src-attr": [UNSAFE_INLINE]})  # type: ignore[untyped-decorator]
@@ -28,5 +30,9 @@ def text_console(request: HttpRequest, guest_id: UUID, device: str = "") -> Http
         return render(request, "consoles/text_absent.html", context | {"reachable": has_text_consoles(guest.host)})
     if chosen is None:
         raise Http404(_("This guest has no such text console."))
-    may_type = may(request.user, Action.TYPE, guest)
-    return render(request, "consoles/text_console.html", context | {"may_type": may_type})
+    context |= {
+        "may_type": may(request.user, Action.TYPE, guest),
+        "may_take_over": may(request.user, Action.TAKE_OVER, guest),
+        "is_hvc": chosen.target in HVC_TARGETS,
+    }
+    return render(request, "consoles/text_console.html", context)

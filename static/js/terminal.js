@@ -4,6 +4,8 @@ import { Terminal } from "../vendor/xterm/6.0.0/xterm.mjs";
 import { FitAddon } from "../vendor/xterm-addon-fit/0.11.0/addon-fit.mjs";
 import { SearchAddon } from "../vendor/xterm-addon-search/0.16.0/addon-search.mjs";
 import { WebglAddon } from "../vendor/xterm-addon-webgl/0.19.0/addon-webgl.mjs";
+import { askBeforeOpening } from "./console_links.js";
+import { makeHarmless } from "./terminal_harmless.js";
 
 const DARK = {
   background: "#0b0f14", foreground: "#cfd8e3", cursor: "#cfd8e3", cursorAccent: "#0b0f14", selectionBackground: "#2f4a6d",
@@ -15,18 +17,19 @@ const LIGHT = {
   black: "#16202d", red: "#b42323", green: "#15703f", yellow: "#875200", blue: "#0b5cad", magenta: "#7a3aa8", cyan: "#0b6b78", white: "#526074",
   brightBlack: "#526074", brightRed: "#8f1c1c", brightGreen: "#0f5a32", brightYellow: "#6b4100", brightBlue: "#084a8c", brightMagenta: "#612d87", brightCyan: "#08545e", brightWhite: "#16202d",
 };
-const ANSWER_MS = 10_000; // the terminal of whoever typed last answers the guest's questions; the others stay silent
 
 export function theme() {
   return document.documentElement.dataset.bsTheme === "light" ? LIGHT : DARK;
 }
 
-export function makeTerminal(element, { fontSize, mayAnswer }) {
+export function makeTerminal(element, { fontSize, mayAnswer = () => false, screenReaderMode = false }) {
   const terminal = new Terminal({
     allowProposedApi: true, // the search addon's decorations
     cursorBlink: false,
     fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--gh-mono").trim() || "monospace",
     fontSize,
+    linkHandler: { activate: (_event, address) => askBeforeOpening(address), allowNonHttpProtocols: false },
+    screenReaderMode,
     scrollback: 5000,
     theme: theme(),
   });
@@ -60,27 +63,4 @@ function useWebgl(terminal) {
   } catch {
     // No WebGL here: the DOM renderer stays.
   }
-}
-
-// Who typed lately, and is not being replayed the past, answers; titles, links and the clipboard are nobody's.
-export function answering() {
-  let typedAt = -Infinity;
-  return {
-    typed() { typedAt = performance.now(); },
-    lately: () => performance.now() - typedAt < ANSWER_MS,
-  };
-}
-
-function makeHarmless(parser, mayAnswer) {
-  const silent = () => !mayAnswer(); // true: handled, xterm.js does not answer
-  for (const prefix of [undefined, "?", ">", "="]) {
-    parser.registerCsiHandler({ prefix, final: "c" }, silent); // device attributes
-    parser.registerCsiHandler({ prefix, final: "n" }, silent); // status reports
-    parser.registerCsiHandler({ prefix, intermediates: "$", final: "p" }, silent); // mode requests
-  }
-  parser.registerCsiHandler({ final: "t" }, () => true); // window sizes and titles
-  parser.registerCsiHandler({ prefix: ">", final: "q" }, silent); // version
-  parser.registerDcsHandler({ intermediates: "$", final: "q" }, silent); // settings
-  for (const inert of [0, 1, 2, 7, 8, 9, 52, 777, 1337]) parser.registerOscHandler(inert, () => true);
-  for (const colour of [4, 10, 11, 12]) parser.registerOscHandler(colour, (text) => text.includes("?") && silent());
 }

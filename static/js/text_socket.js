@@ -1,10 +1,10 @@
 // The websocket of a text console: messages whose first byte is their type, acknowledgements, and coming back.
 const DATA = 0, REPLAY = 1;
-const INPUT = 0, ACK = 1;
+const INPUT = 0, ACK = 1, JSON_REQUEST = 2;
 const ACK_BYTES = 64 * 1024, ACK_MS = 200;
 const PASTE_BYTES = 8 * 1024, PASTE_MS = 100; // 80 KiB/s: the server drops what comes faster than 256 KiB/s
 const WAITS = [0.5, 1, 2, 4, 7, 10]; // seconds
-const FINAL = new Set([4401, 4403, 4404]);
+const FINAL = new Set([4401, 4403, 4404, 4413, 4421, 4422, 4423, 4429, 4430, 4431]);
 
 export class TextSocket {
   // `on` has: output(bytes, replayed, drawn), status(object), connected(), lost(seconds until the next try, try),
@@ -88,6 +88,16 @@ export class TextSocket {
     message.setBigUint64(1, BigInt(this.drawn));
     this.socket.send(message);
     this.acknowledged = this.drawn;
+  }
+
+  // One request of the person: {"keyboard": "ask"} and the like.
+  ask(request) {
+    if (!this.isOpen) return;
+    const text = new TextEncoder().encode(JSON.stringify(request));
+    const message = new Uint8Array(1 + text.length);
+    message[0] = JSON_REQUEST;
+    message.set(text, 1);
+    this.socket.send(message);
   }
 
   // Keys go at once, a long paste in pieces at a pace that serial lines bear.
