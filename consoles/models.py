@@ -1,4 +1,4 @@
-"""Tickets to graphical consoles, and the record of every console that was opened."""
+"""Tickets to graphical consoles, the record of every console that was opened, and what guests have set."""
 
 from __future__ import annotations
 
@@ -23,6 +23,24 @@ class Kind(models.TextChoices):
 
     TEXT = "text", _("Text console")
     VNC = "vnc", _("Graphical console")
+
+
+class Sharing(models.TextChoices):
+    """Whose keys go to a guest's text console."""
+
+    ALL = "all", _("Everybody who may type")
+    ONE = "one", _("One person at a time")
+
+
+class ConsoleSetting(models.Model):
+    """How a guest's text consoles are shared and recorded; a guest without a row has the defaults."""
+
+    guest = models.OneToOneField(Guest, on_delete=models.CASCADE, primary_key=True, related_name="console_setting")
+    keyboard = models.CharField(max_length=3, choices=Sharing, default=Sharing.ALL)
+    record = models.BooleanField(default=False)  # always: then nobody else on the host can open the console
+
+    def __str__(self) -> str:
+        return f"consoles of {self.guest_id}: {self.keyboard}, {'recorded' if self.record else 'not recorded'}"
 
 
 class Ticket(models.Model):

@@ -152,11 +152,13 @@ class LiveSessions:
     def _refuse_over_caps(self, user_id: int, guest_id: UUID) -> None:
         live = self._live.values()
         if sum(s.held.user_id == user_id for s in live) >= settings.CONSOLES_PER_USER:
-            raise ConsoleRefused(CloseCode.NOT_ALLOWED, _("You have too many consoles open. Close one of them first."))
+            raise ConsoleRefused(
+                CloseCode.TOO_MANY_OF_USER, _("You have too many consoles open. Close one of them first.")
+            )
         if sum(s.held.guest_id == guest_id for s in live) >= settings.CONSOLES_PER_GUEST:
-            raise ConsoleRefused(CloseCode.NOT_ALLOWED, _("Too many people are at the consoles of this guest."))
+            raise ConsoleRefused(CloseCode.TOO_MANY_OF_GUEST, _("Too many people are at the consoles of this guest."))
         if len(live) >= settings.CONSOLES_PER_PROCESS:
-            raise ConsoleRefused(CloseCode.NOT_ALLOWED, _("Too many consoles are open. Try again later."))
+            raise ConsoleRefused(CloseCode.TOO_MANY, _("Too many consoles are open. Try again later."))
 
     def close(self, live: LiveSession, reason: str) -> None:
         """What LiveSession.close does."""

@@ -22,6 +22,7 @@ if [ -z "${GUESTHOUSE_HOSTS:-}" ]; then
     fi
     export GUESTHOUSE_HOSTS="demo=$uri"
     export GUESTHOUSE_TICK_SECONDS=${GUESTHOUSE_TICK_SECONDS:-2}
+    export GUESTHOUSE_RECORD_CONSOLES=${GUESTHOUSE_RECORD_CONSOLES:-1}
 fi
 
 $python manage.py firstrun

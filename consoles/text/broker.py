@@ -9,22 +9,29 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
-from consoles.models import Kind
-from consoles.sessions import LiveSession, LiveSessions
+from consoles.console_settings import setting_of
+from consoles.models import ConsoleSetting, Kind, Sharing
+from consoles.sessions import LiveSessions
 from consoles.text.consoles_of import has_text_consoles
 from consoles.text.device import Device, DeviceState
 from consoles.text.host_link import HostLink
 from consoles.text.offloop import with_database
 from consoles.text.protocol import Hello
 from consoles.text.ring import RING_BYTES
-from consoles.text.viewer import Viewer
+from consoles.text.viewer import Admission, Viewer
+from guests import audit
+from guests.access import Action, may
+from guests.inventory.changes import ChangeFeed, Feed
 from guests.inventory.models import Guest
 
 logger = logging.getLogger(__name__)
@@ -39,8 +46,16 @@ Key = tuple[str, UUID, str]  # host address, libvirt's UUID, device
 class TextBroker:
     """`await start()`, serve, `await stop()`."""
 
-    def __init__(self, sessions: LiveSessions, path: Path, link: Callable[[str], HostLink] = HostLink) -> None:
+    def __init__(
+        self,
+        sessions: LiveSessions,
+        path: Path,
+        link: Callable[[str], HostLink] = HostLink,
+        feed: ChangeFeed | None = None,
+    ) -> None:
         self._sessions = sessions
+        self._feed = feed
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._link = link
         self._path = path
         self._links: dict[str, HostLink] = {}
@@ -57,16 +72,27 @@ class TextBroker:
         self._server = await loop.create_unix_server(self._connected, self._path, backlog=512)
         self._path.chmod(0o600)
         self._beat = loop.create_task(self._beats())
+        if self._feed:
+
+            def hear(moved: dict[Feed, int]) -> None:
+                if Feed.CONSOLES in moved:
+                    with suppress(RuntimeError):  # the loop is closed: the process ends
+                        loop.call_soon_threadsafe(lambda: self._spawn(self.settings_changed()))
+
+            self._unsubscribe = self._feed.subscribe(hear)
 
     async def stop(self) -> None:
         """Send everybody away, let go of every stream; at most about 3 s."""
+        self._unsubscribe()
         if self._server:
             self._server.close()
             self._path.unlink(missing_ok=True)
         if self._beat:
             self._beat.cancel()
         for viewer in list(self._viewers):
-            viewer.end(CloseCode.GOING_AWAY, "the console server stops", why="the console server was stopped")
+            with viewer.language():
+                sentence = _("The console server stops.")
+                viewer.end(CloseCode.GOING_AWAY, sentence, why="the console server was stopped")
         closing = [asyncio.ensure_future(device.close()) for device in self._devices.values()]
         await asyncio.sleep(0)
         waiting = {*closing, *self._tasks}
@@ -77,13 +103,14 @@ class TextBroker:
             await asyncio.wait(links, timeout=0.5)
 
     def _connected(self) -> Viewer:
-        viewer = Viewer(self._admit, self._left)
+        viewer = Viewer(self)
         self._viewers.add(viewer)
         return viewer
 
     # Admission
 
-    def _admit(self, viewer: Viewer, hello: Hello) -> None:
+    def admit(self, viewer: Viewer, hello: Hello) -> None:
+        """What `viewer.Broker` wants."""
         self._spawn(self._let_in(viewer, hello))
 
     async def _let_in(self, viewer: Viewer, hello: Hello) -> None:
@@ -95,12 +122,12 @@ class TextBroker:
         def downgrade() -> None:
             loop.call_soon_threadsafe(viewer.mode_changed)
 
-        def look_up() -> tuple[Guest, LiveSession]:
+        def look_up() -> tuple[Guest, ConsoleSetting, Admission]:
             with translation.override(hello.language):
                 guest = Guest.objects.select_related("host").filter(pk=hello.guest_id, gone_at=None).first()
                 if guest is None or not has_text_consoles(guest.host):
-                    raise ConsoleRefused(CloseCode.NOT_FOUND, "no such console")
-                return guest, self._sessions.open(
+                    raise ConsoleRefused(CloseCode.NOT_FOUND, _("This guest or this console is not there any more."))
+                session = self._sessions.open(
                     kind=Kind.TEXT,
                     mode=hello.mode,
                     user_id=hello.user_id,
@@ -111,21 +138,27 @@ class TextBroker:
                     on_revoke=revoke,
                     on_downgrade=downgrade,
                 )
+                user = get_user_model().objects.get(pk=hello.user_id)
+                administrator = may(user, Action.TAKE_OVER, guest)
+                return guest, setting_of(guest), Admission(session, user.get_username(), administrator)
 
         try:
-            guest, session = await with_database(look_up)
+            guest, setting, admission = await with_database(look_up)
         except ConsoleRefused as refusal:
             viewer.end(refusal.close_code, refusal.sentence)
             return
         except Exception:
             logger.exception("a viewer could not be admitted")
-            viewer.end(CloseCode.FAILED, "the console server failed")
+            with viewer.language():
+                viewer.end(CloseCode.FAILED, _("The console server failed."))
             return
         if viewer.closed:  # gone, or revoked, while the database was asked
-            viewer.session = session
-            self._left(viewer, viewer.why)
+            viewer.session = admission.session
+            self.left(viewer, viewer.why)
             return
-        viewer.enter(self._device(guest, hello.device), session)
+        device = self._device(guest, hello.device)
+        device.keyboard.share(Sharing(setting.keyboard))
+        viewer.enter(device, admission)
 
     def _device(self, guest: Guest, name: str) -> Device:
         key = (guest.host.uri, guest.uuid, name)
@@ -135,6 +168,7 @@ class TextBroker:
             if uri not in self._links:
                 self._links[uri] = self._link(uri)
             device = self._links[uri].device(guest.uuid, name)
+            device.host = guest.host.name
             self._make_room()
         self._devices[key] = device  # last: used last
         return device
@@ -147,13 +181,71 @@ class TextBroker:
             uri, uuid, _name = key
             self._links[uri].forget(uuid, self._devices.pop(key))
 
-    def _left(self, viewer: Viewer, why: str) -> None:
+    def left(self, viewer: Viewer, why: str) -> None:
         """End the record; the loop goes on meanwhile."""
         self._viewers.discard(viewer)
         session, viewer.session = viewer.session, None
         if session is not None:
             live = session
             self._spawn(with_database(lambda: live.close(why)))
+
+    # Settings and administrators
+
+    async def settings_changed(self) -> None:
+        """Ask the database how the guests of every open device are shared."""
+        places = {(uri, uuid) for uri, uuid, _name in self._devices}
+
+        def look_up() -> dict[tuple[str, UUID], ConsoleSetting]:
+            guests = Guest.objects.select_related("host").filter(uuid__in={uuid for _uri, uuid in places}, gone_at=None)
+            return {(guest.host.uri, guest.uuid): setting_of(guest) for guest in guests}
+
+        found = await with_database(look_up)
+        for (uri, uuid, _name), device in self._devices.items():
+            if setting := found.get((uri, uuid)):
+                device.keyboard.share(Sharing(setting.keyboard))
+
+    def administer(self, viewer: Viewer, request: str) -> None:
+        """What `viewer.Broker` wants."""
+        self._spawn(self._administer(viewer, request))
+
+    async def _administer(self, viewer: Viewer, request: str) -> None:
+        """The right is asked for now, and what is done is recorded first: what cannot be recorded is not done."""
+        device, hello = viewer.device, viewer.hello
+        if device is None or (request == "take_over" and device.state != DeviceState.BUSY):
+            return
+        holder = device.keyboard.holder
+
+        def check() -> bool:
+            user = get_user_model().objects.filter(pk=hello.user_id).first()
+            guest = Guest.objects.select_related("host").filter(pk=hello.guest_id).first()
+            if user is None or guest is None:
+                return False
+            allowed = may(user, Action.TAKE_OVER, guest)
+            audit.record(
+                "console.take_over" if request == "take_over" else "console.take_keyboard",
+                by=user,
+                guest=guest,
+                outcome="ok" if allowed else "denied",
+                address=hello.peer,
+                device=hello.device,
+                holder=holder.name if holder else "",
+            )
+            return allowed
+
+        allowed = await with_database(check)
+        if viewer.closed:
+            return
+        done = allowed and (device.take_over() if request == "take_over" else device.keyboard.take(viewer))
+        if not done:
+            with viewer.language():
+                viewer.refuse(
+                    request,
+                    _("Nobody else holds this console now.") if allowed else _("Only administrators may do this."),
+                )
+
+    def log_asked(self, transport: asyncio.Transport, message: bytes) -> None:
+        """What `viewer.Broker` wants."""
+        transport.abort()
 
     # Time
 

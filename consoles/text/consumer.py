@@ -24,7 +24,7 @@ from consoles.models import Mode
 from consoles.sessions import session_hash
 from consoles.text import protocol
 from consoles.text.consoles_of import has_text_consoles, text_consoles_of
-from consoles.text.protocol import Hello, ProtocolError, ToBrowser, Unpacker
+from consoles.text.protocol import Hello, MessageTooLong, ProtocolError, ToBrowser, Unpacker
 from guests.access import Action, may, visible_to
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,9 @@ async def _to_browser(reader: asyncio.StreamReader, send: Send) -> None:
     while content := await _read(reader):
         for message in unpacker.feed(content):
             if message[0] == ToBrowser.CLOSE:
-                code, _sentence = protocol.parse_close(message)
+                code, sentence = protocol.parse_close(message)
+                if code not in SENDABLE:  # after those the browser comes back by itself, or is at fault
+                    await send({"type": "websocket.send", "bytes": protocol.status(closing=code, sentence=sentence)})
                 await send({"type": "websocket.close", "code": SENDABLE.get(code, code)})
                 return
             await send({"type": "websocket.send", "bytes": message})
@@ -149,6 +151,8 @@ async def _from_browser(receive: Receive, writer: asyncio.StreamWriter) -> int |
             return None
         try:
             message = protocol.checked(event.get("bytes") or b"")
+        except MessageTooLong:
+            return int(CloseCode.TOO_LONG)
         except ProtocolError:
             return BAD_MESSAGE
         if writer.is_closing():

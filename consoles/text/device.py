@@ -2,7 +2,7 @@
 
     idle ─ first viewer → attaching → live ─ stream ends → attaching …
                               ├ guest not running → off      again when it starts, and every 5 s
-                              ├ held elsewhere    → busy     again every 3 s, never by force
+                              ├ held elsewhere    → busy     again every 3 s; by force once, if asked
                               ├ no such console   → missing  again every 10 s
                               └ host away         → lost     again after 0.25 to 10 s
     any ─ 60 s after the last viewer → idle
@@ -18,11 +18,12 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from consoles.text.keyboard import Keyboard, Stream
 from consoles.text.offloop import off_loop
 from consoles.text.ring import Ring
+from consoles.text.sharing import SharedKeyboard
 from guests.errors import DeviceBusy, GuestNotFound, HypervisorError, NotSupported
 
 logger = logging.getLogger(__name__)
@@ -55,18 +56,26 @@ class GuestIsOff(HypervisorError):
     """The guest does not run: its console comes with it."""
 
 
-Attach = Callable[[Callable[[bytes], None], Callable[[str], None]], Awaitable[Stream]]
-"""Opens the device's stream; the callbacks (data, end) may come from any thread. Raises guests.errors or GuestIsOff."""
+class Attach(Protocol):
+    """Opens the device's stream; the callbacks may come from any thread. Raises guests.errors or GuestIsOff."""
+
+    def __call__(
+        self, on_data: Callable[[bytes], None], on_end: Callable[[str], None], *, force: bool
+    ) -> Awaitable[Stream]:
+        """`force`: from another client that holds it."""
 
 
 class Watcher(Protocol):
-    """Whoever looks at a device; called in the loop."""
+    """Whoever looks at a device: a person's viewer, or the recorder. Called in the loop."""
 
     def output(self) -> None:
         """The ring has more, or a new mark."""
 
     def state_changed(self) -> None:
         """The device's state is another."""
+
+    def recording_changed(self) -> None:
+        """Its output is recorded, or no more."""
 
 
 class Device:
@@ -79,11 +88,15 @@ class Device:
         self.ring = Ring()
         self.state = DeviceState.IDLE
         self.since = time.time()
+        self.host = ""  # the name of the host where it was found last
+        self.keyboard = SharedKeyboard()
+        self.recording: dict[str, Any] = {"state": "off", "sentence": ""}
+        self._force = False  # an administrator wants it from who holds it; once
         self._settled: DeviceState | None = None  # the last of live, off, busy, missing, lost
         self._rebooted_at = 0.0
         self._end_word = ""  # why the last stream ended: stopped, taken, lost, or what a send said
         self.watchers: set[Watcher] = set()
-        self._keyboard: Keyboard | None = None
+        self._feeding: Keyboard | None = None
         self._run_task: asyncio.Task[None] | None = None
         self._detaching: asyncio.TimerHandle | None = None
         self._again = asyncio.Event()  # something happened: do not wait any longer
@@ -118,9 +131,28 @@ class Device:
 
     def type(self, content: bytes) -> int:
         """What a controller typed; how many bytes of it go to the guest."""
-        if self.state != DeviceState.LIVE or self._keyboard is None:
+        if self.state != DeviceState.LIVE or self._feeding is None:
             return 0
-        return self._keyboard.type(content)
+        return self._feeding.type(content)
+
+    def status(self) -> dict[str, Any]:
+        """For a STATUS message."""
+        return {"state": str(self.state), "since": self.since, "host": self.host}
+
+    def take_over(self) -> bool:
+        """Take it from the client of the host that holds it; False where nobody does."""
+        if self.state != DeviceState.BUSY:
+            return False
+        self._force = True
+        self._again.set()
+        return True
+
+    def recorded(self, state: str, sentence: str = "") -> None:
+        """Tell whether its output is recorded."""
+        if self.recording != (now := {"state": state, "sentence": sentence}):
+            self.recording = now
+            for watcher in list(self.watchers):
+                watcher.recording_changed()
 
     # Events of the guest
 
@@ -173,8 +205,9 @@ class Device:
             self._ended.clear()
             self._attempt += 1
             pause = 0.0
+            force, self._force = self._force, False
             try:
-                stream = await self._attach(self._taker(self._attempt), self._ender(self._attempt))
+                stream = await self._attach(self._taker(self._attempt), self._ender(self._attempt), force=force)
             except GuestIsOff:
                 state, failures = DeviceState.OFF, 0
                 if self._settled not in {None, DeviceState.OFF}:
@@ -195,7 +228,7 @@ class Device:
                 pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1]
             else:
                 began = time.monotonic()
-                await self._live(stream)
+                await self._live(stream, by_force=force)
                 # Said at once: opening a host that hangs takes its time before it fails.
                 state = DeviceState.LOST if self._end_word == "lost" else DeviceState.ATTACHING
                 busy = BUSY_GRACE if self._end_word == "taken" else 0
@@ -207,13 +240,15 @@ class Device:
             self._set(state)
             await self._pause(pause or AGAIN_SECONDS.get(state, 0.0))
 
-    async def _live(self, stream: Stream) -> None:
+    async def _live(self, stream: Stream, *, by_force: bool) -> None:
         """Until the stream ends; it is closed on every way out."""
         ended = self._ender(self._attempt)
         keyboard = Keyboard(stream, ended)
-        self._keyboard = keyboard
+        self._feeding = keyboard
         try:
-            if self._settled == DeviceState.OFF:
+            if by_force:
+                self._mark("taken_over")
+            elif self._settled == DeviceState.OFF:
                 self._mark("started")
             elif self._settled in {DeviceState.LIVE, DeviceState.LOST, DeviceState.BUSY} and self.ring.end:
                 self._mark("reattached")
@@ -221,7 +256,7 @@ class Device:
             self._set(DeviceState.LIVE)
             await self._ended.wait()
         finally:
-            self._keyboard = None
+            self._feeding = None
             keyboard.close()
             closing = self._loop.create_task(off_loop(stream.close, name="text-stream-close"))
             await asyncio.wait({closing}, timeout=CLOSE_SECONDS)

@@ -47,10 +47,10 @@ class HostLink:
     def device(self, uuid: UUID, name: str) -> Device:
         """A new device of a guest (libvirt's UUID) that attaches through this connection."""
 
-        async def attach(on_data: Callable[[bytes], None], on_end: Callable[[str], None]) -> Stream:
+        async def attach(on_data: Callable[[bytes], None], on_end: Callable[[str], None], *, force: bool) -> Stream:
             connection = await self._open()
             call = off_loop(
-                lambda: _open_device(connection, uuid, name, on_data, on_end),
+                lambda: _open_device(connection, uuid, name, on_data, on_end, force=force),
                 name="text-attach",
                 late=TextStream.close,
             )
@@ -142,7 +142,13 @@ class HostLink:
 
 
 def _open_device(
-    connection: Connection, uuid: UUID, name: str, on_data: Callable[[bytes], None], on_end: Callable[[str], None]
+    connection: Connection,
+    uuid: UUID,
+    name: str,
+    on_data: Callable[[bytes], None],
+    on_end: Callable[[str], None],
+    *,
+    force: bool,
 ) -> TextStream:
     """In a thread. The alias is read now: it belongs to the running guest, not to our records."""
     guest = get_guest(connection, uuid)
@@ -151,4 +157,4 @@ def _open_device(
     console = next((c for c in guest.definition.text_consoles if c.device == name), None)
     if console is None or not console.pty:
         raise NotSupported(f"{guest.name} has no text console {name} that can be opened.")
-    return open_text_stream(connection, uuid, console.alias, on_data=on_data, on_end=on_end)
+    return open_text_stream(connection, uuid, console.alias, force=force, on_data=on_data, on_end=on_end)

@@ -7,14 +7,15 @@ behind its length (4 bytes, big-endian); HELLO, LOG, CONTENT and CLOSE exist onl
 STATUS (to the browser) is one JSON object. What it tells is in its keys; several may come together:
 
     hello: 1            the first one, with ring, resumed, replay [from, to], modes, mode, state, since, and
-                        you (this viewer's id), host, people, keyboard, recording, and administrator (may take, take over)
+                        you (this viewer's id), host, people, keyboard, recording, administrator (may take, take over)
     state, since, host  idle attaching live off busy lost missing; Unix time; the host's name (it changes by migration)
     mode                watch or control: a controller became a watcher
     people, keyboard    [{id, name, mode, since, holds, asks}]: everybody who is at this device, in the order they came;
                         "all" (every controller may type) or "one" (only who holds the keyboard; what others send is
                         dropped). Under "all" nobody holds or asks
     recording           {state: "off" | "on" | "full" | "failed", sentence}: whether the console log is written
-    mark, number, at    in its place in the output: started stopped rebooted reattached unwatched taken_over moved restarted
+    mark, number, at    in its place in the output: started stopped rebooted reattached unwatched taken_over moved
+                        restarted
     gap                 bytes that were skipped
     input_lost          typed bytes that the guest did not take or that came too fast
     refused, sentence   a request of this viewer's, or "input" (not the holder), was refused

@@ -7,31 +7,65 @@ without having been drawn. Who is slow lags behind, skips what left the ring and
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode
 from consoles.models import Mode
 from consoles.sessions import LiveSession
 from consoles.text import protocol
 from consoles.text.device import Device
-from consoles.text.protocol import FromBrowser, Hello, ProtocolError, ToBrowser, Unpacker
+from consoles.text.limits import WARNING_SECONDS, ConsoleClock, InputAllowance
+from consoles.text.protocol import FromBrowser, Hello, MessageTooLong, ProtocolError, ToBrowser, Unpacker
 
 WINDOW_BYTES = 256 * 1024
 SLOW_SECONDS = 45.0  # without an acknowledgement while output waits
 HELLO_SECONDS = 5.0
-INPUT_BYTES_PER_SECOND = 256 * 1024
 UNSENT_BYTES = 1024 * 1024  # a web process that reads nothing is not worth more
+_ids = itertools.count(1)
+
+
+class Broker(Protocol):
+    """Whom a viewer tells, in the loop."""
+
+    def admit(self, viewer: Viewer, hello: Hello) -> None:
+        """It said who it is."""
+
+    def left(self, viewer: Viewer, why: str) -> None:
+        """It is gone."""
+
+    def log_asked(self, transport: asyncio.Transport, message: bytes) -> None:
+        """It is no viewer: it asks about a console log, and has the transport no more."""
+
+    def administer(self, viewer: Viewer, request: str) -> None:
+        """It asks for what only an administrator may: "take" or "take_over"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the database said of somebody who came."""
+
+    session: LiveSession
+    name: str
+    administrator: bool  # may take the keyboard and take over, when last asked
 
 
 class Viewer(asyncio.Protocol):
-    """Calls, in the loop, `admit(viewer, hello)` once it said who it is, and `left(viewer, why)` when it is gone."""
+    """One connection; see the module."""
 
-    def __init__(self, admit: Callable[[Viewer, Hello], None], left: Callable[[Viewer, str], None]) -> None:
-        self._admit = admit
-        self._left = left
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self.id = str(next(_ids))
+        self.name = ""
+        self.since = time.time()
         self._unpacker = Unpacker()
         self._transport: asyncio.Transport | None = None
         self._hello_timer: asyncio.TimerHandle | None = None
@@ -47,9 +81,11 @@ class Viewer(asyncio.Protocol):
         self._last_mark = 0
         self._waiting_since: float | None = None  # out of credit, since then nothing was acknowledged
         # What came in.
-        self._allowance = float(INPUT_BYTES_PER_SECOND)
-        self._allowance_at = time.monotonic()
+        self._allowance = InputAllowance()
+        self._clock = ConsoleClock(settings.CONSOLE_HOURS * 3600, settings.CONSOLE_IDLE_MINUTES * 60)
         self._input_lost = 0
+        self._refused_input = False
+        self._warned = ""
 
     # The connection
 
@@ -64,6 +100,9 @@ class Viewer(asyncio.Protocol):
                 if self.closed:
                     return
                 self._receive(message)
+        except MessageTooLong:
+            with self.language():
+                self.end(CloseCode.TOO_LONG, _("One message was longer than 64 KiB."))
         except ProtocolError as error:
             self.end(CloseCode.PROTOCOL, str(error))
 
@@ -73,7 +112,8 @@ class Viewer(asyncio.Protocol):
             self._hello_timer.cancel()
         if self._device:
             self._device.leave(self)
-        self._left(self, self.why)
+            self._device.keyboard.leave(self)
+        self._broker.left(self, self.why)
 
     def end(self, code: int, sentence: str, *, why: str = "") -> None:
         """Say why, and hang up; safe to call twice."""
@@ -84,38 +124,65 @@ class Viewer(asyncio.Protocol):
         self.closed = True
         self._transport.close()
 
+    @property
+    def mode(self) -> Mode:
+        """What this person may do now."""
+        return self.session.mode if self.session else Mode.WATCH
+
+    @property
+    def device(self) -> Device | None:
+        """Where it is, once admitted."""
+        return self._device
+
+    @property
+    def hello(self) -> Hello:
+        """Who it said it is."""
+        assert self._hello is not None
+        return self._hello
+
+    def language(self) -> AbstractContextManager[None]:
+        """Sentences in the person's language."""
+        return translation.override(self._hello.language if self._hello else settings.LANGUAGE_CODE)
+
     # Coming in
 
-    def enter(self, device: Device, session: LiveSession) -> None:
+    def enter(self, device: Device, admission: Admission) -> None:
         """Admitted: tell what is, replay the past from where this browser was, go on live."""
-        assert self._hello is not None
         ring = device.ring
-        start = ring.begin(self._hello.ring, self._hello.after)
-        self.session = session
+        start = ring.begin(self.hello.ring, self.hello.after)
+        self.session, self.name = admission.session, admission.name
         self._cursor = self._acked = start.offset
         self._replay_until = ring.end
         device.join(self)
+        device.keyboard.enter(self)
         self._device = device
-        self._tell(
+        self._say(
             hello=1,
             ring=ring.id,
             resumed=start.resumed,
             replay=[start.offset, self._replay_until],
             modes=start.modes.decode("ascii"),
-            mode=str(session.mode),
-            state=str(device.state),
-            since=device.since,
+            mode=str(self.mode),
+            you=self.id,
+            administrator=admission.administrator,
+            recording=device.recording,
+            **device.status(),
+            **device.keyboard.people(),
         )
         if start.lost_bytes:
-            self._tell(gap=start.lost_bytes)
+            self._say(gap=start.lost_bytes)
         self.output()
 
     def _receive(self, message: bytes) -> None:
         if self._hello is None:
-            self._hello = Hello.parse(message)
             if self._hello_timer:
                 self._hello_timer.cancel()
-            self._admit(self, self._hello)
+            if message[0] == FromBrowser.LOG and self._transport:
+                self.closed = True
+                self._broker.log_asked(self._transport, message)
+                return
+            self._hello = Hello.parse(message)
+            self._broker.admit(self, self._hello)
             return
         protocol.checked(message)
         if self._device is None:
@@ -126,22 +193,40 @@ class Viewer(asyncio.Protocol):
         elif kind == FromBrowser.INPUT:
             self._type(self._device, message[1:])
         else:
-            protocol.parse_json(message)  # no kind is known yet
+            self._request(self._device, protocol.parse_json(message))
+
+    def _request(self, device: Device, request: dict[str, Any]) -> None:
+        self._clock.touch()
+        word = request.get("keyboard")
+        if isinstance(word, str):
+            to = request.get("to")
+            if device.keyboard.request(self, word, to if isinstance(to, str) else ""):
+                return
+            if word == "take":
+                self._broker.administer(self, "take")
+            else:
+                self.refuse(word, _("The keyboard is not yours to do that."))
+        elif request.get("take_over") is True:
+            self._broker.administer(self, "take_over")
+
+    def refuse(self, request: str, sentence: str) -> None:
+        """Tell that something was not done. Call it, and translate the sentence, in the person's language."""
+        self._say(refused=request, sentence=sentence)
 
     def _type(self, device: Device, content: bytes) -> None:
         assert self.session is not None
-        if self.session.mode != Mode.CONTROL:
+        if not device.keyboard.may_type(self):
             self.session.dropped["input"] = self.session.dropped.get("input", 0) + len(content)
+            self._refused_input = self.mode == Mode.CONTROL
             return
-        now = time.monotonic()
-        earned = (now - self._allowance_at) * INPUT_BYTES_PER_SECOND
-        self._allowance = min(self._allowance + earned, float(INPUT_BYTES_PER_SECOND))
-        self._allowance_at = now
-        allowed = content[: int(self._allowance)]
-        self._allowance -= len(allowed)
+        self._clock.touch()
+        allowed = self._allowance.take(content)
         typed = device.type(allowed) if allowed else 0
         self.session.count(bytes_in=typed)
         self._input_lost += len(content) - typed
+        if self._allowance.is_abused:
+            with self.language():
+                self.end(CloseCode.TOO_FAST, _("Far more was typed at once than a console takes."))
 
     # Going out
 
@@ -156,7 +241,7 @@ class Viewer(asyncio.Protocol):
             while marks and marks[0].offset <= self._cursor:
                 mark = marks.pop(0)
                 self._last_mark = mark.number
-                self._tell(mark=mark.kind, number=mark.number, at=mark.at)
+                self._say(mark=mark.kind, number=mark.number, at=mark.at)
             credit = WINDOW_BYTES - self._unacknowledged()
             if self._cursor >= ring.end:
                 return
@@ -179,20 +264,55 @@ class Viewer(asyncio.Protocol):
     def state_changed(self) -> None:
         """The device's state is another."""
         if self._device:
-            self._tell(state=str(self._device.state), since=self._device.since)
+            self._say(**self._device.status())
 
     def mode_changed(self) -> None:
         """A controller became a watcher."""
-        if self.session:
-            self._tell(mode=str(self.session.mode))
+        if self._device:
+            self._device.keyboard.downgraded(self)
+            self._say(mode=str(self.mode))
+
+    def recording_changed(self) -> None:
+        """The console log is written, or no more."""
+        if self._device:
+            self._say(recording=self._device.recording)
+
+    def tell(self, message: bytes) -> None:
+        """A STATUS message that is made already."""
+        if self._device:
+            self._send(message)
 
     def beat(self, now: float) -> None:
         """Once a second: who is too slow, and what could not be typed."""
-        if self._waiting_since is not None and now - self._waiting_since > SLOW_SECONDS:
-            self.end(CloseCode.TOO_SLOW, "nothing was drawn for 45 s", why="too slow")
-        if self._input_lost:
-            lost, self._input_lost = self._input_lost, 0
-            self._tell(input_lost=lost)
+        if self._device is None or self.closed:
+            return
+        with self.language():
+            if self._waiting_since is not None and now - self._waiting_since > SLOW_SECONDS:
+                sentence = _("This browser has drawn nothing for 45 seconds.")
+                self.end(CloseCode.TOO_SLOW, sentence, why="too slow")
+            if self._input_lost:
+                lost, self._input_lost = self._input_lost, 0
+                self._say(input_lost=lost)
+            if self._refused_input:
+                self._refused_input = False
+                self.refuse("input", _("Somebody else has the keyboard."))
+            self._look_at_the_clock(now)
+
+    def _look_at_the_clock(self, now: float) -> None:
+        """Warn a minute before, then end it."""
+        ending = self._clock.ending(now, controls=self.mode == Mode.CONTROL)
+        if ending is None or ending.in_seconds > WARNING_SECONDS:
+            if self._warned:
+                self._warned = ""
+                self._say(ending=None)
+        elif ending.in_seconds > 0:
+            if self._warned != ending.why:
+                self._warned = ending.why
+                self._say(ending=ending.why, at=time.time() + ending.in_seconds)
+        elif ending.why == "idle":
+            self.end(CloseCode.IDLE, _("Nobody did anything at this console for a long time."), why="idle")
+        else:
+            self.end(CloseCode.OPEN_TOO_LONG, _("This console was open for as long as consoles may."), why="too long")
 
     def _acknowledge(self, offset: int) -> None:
         if not self._acked <= offset <= self._cursor:
@@ -217,9 +337,9 @@ class Viewer(asyncio.Protocol):
         else:
             self._acked = cursor
         self._cursor = cursor
-        self._tell(gap=lost)
+        self._say(gap=lost)
 
-    def _tell(self, **values: Any) -> None:
+    def _say(self, **values: Any) -> None:
         self._send(protocol.status(**values))
 
     def _send(self, message: bytes) -> None:

@@ -31,6 +31,7 @@ class Feed(StrEnum):
     INVENTORY = "inventory"  # hosts and guests: state, definition, samples
     OPERATIONS = "operations"  # queued, moved, ended
     RIGHTS = "rights"  # grants, users, sessions: open consoles and live sockets check again
+    CONSOLES = "consoles"  # how a guest's text consoles are shared and recorded
 
 
 def next_revision(feed: Feed) -> int:

@@ -81,20 +81,21 @@ def test_what_cannot_be_recorded_is_not_opened(
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "words", "code"),
     [
-        ("CONSOLES_PER_USER", "You have too many"),
-        ("CONSOLES_PER_GUEST", "Too many people"),
-        ("CONSOLES_PER_PROCESS", "Try again later"),
+        ("CONSOLES_PER_USER", "You have too many", 4421),
+        ("CONSOLES_PER_GUEST", "Too many people", 4422),
+        ("CONSOLES_PER_PROCESS", "Try again later", 4423),
     ],
 )
-def test_caps(setting: str, words: str, guest: Guest, person: MakePerson, settings: Settings) -> None:
+def test_caps(setting: str, words: str, code: int, guest: Guest, person: MakePerson, settings: Settings) -> None:
     sessions, ana = LiveSessions(), person()
     setattr(settings, setting, 2)
     first = open_for(sessions, ana, guest)
     open_for(sessions, ana, guest)
-    with pytest.raises(ConsoleRefused, match=words):
+    with pytest.raises(ConsoleRefused, match=words) as refused:
         open_for(sessions, ana, guest)
+    assert refused.value.close_code == code
     first.close("left")
     open_for(sessions, ana, guest)
 

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         relay.start()
         connections.close_all()
         try:
-            asyncio.run(_serve(sessions))
+            asyncio.run(_serve(sessions, feed))
         finally:
             for end in (relay.stop, sessions.stop, feed.stop):
                 end()
@@ -54,7 +54,7 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(sessions: LiveSessions) -> None:
+async def _serve(sessions: LiveSessions, feed: ChangeFeed) -> None:
     loop = asyncio.get_running_loop()
     asked_to_end = asyncio.Event()
 
@@ -67,7 +67,7 @@ async def _serve(sessions: LiveSessions) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    broker = TextBroker(sessions, settings.CONSOLE_SOCKET)
+    broker = TextBroker(sessions, settings.CONSOLE_SOCKET, feed=feed)
     await broker.start()
     logger.info("text consoles at %s", settings.CONSOLE_SOCKET)
     try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from consoles.text.device import Device
+from guests.errors import DeviceBusy
 
 
 class FakeStream:
@@ -42,15 +43,20 @@ class FakeHost:
 
     def __init__(self) -> None:
         self.streams: list[FakeStream] = []
-        self.attempts = 0
+        self.attempts = self.forced = 0
         self.refuse_with: Exception | None = None
 
     @property
     def stream(self) -> FakeStream:
         return self.streams[-1]
 
-    async def attach(self, on_data: Callable[[bytes], None], on_end: Callable[[str], None]) -> FakeStream:
+    async def attach(
+        self, on_data: Callable[[bytes], None], on_end: Callable[[str], None], *, force: bool = False
+    ) -> FakeStream:
         self.attempts += 1
+        self.forced += force
+        if force and isinstance(self.refuse_with, DeviceBusy):
+            self.refuse_with = None
         if self.refuse_with:
             raise self.refuse_with
         self.streams.append(FakeStream(on_data, on_end))
@@ -64,12 +70,16 @@ class Onlooker:
         self.device = device
         self.states: list[str] = []
         self.outputs: list[float] = []
+        self.recordings: list[str] = []
 
     def output(self) -> None:
         self.outputs.append(time.monotonic())
 
     def state_changed(self) -> None:
         self.states.append(str(self.device.state))
+
+    def recording_changed(self) -> None:
+        self.recordings.append(self.device.recording["state"])
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:

@@ -164,7 +164,7 @@ async def test_a_watcher_is_told_so_and_types_nothing(
     assert link.host.stream.typed == b""
 
 
-@pytest.mark.parametrize("message", [b"", b"\x10{}", b"\x09", b"\x00" + bytes(64 * 1024 + 1)])
+@pytest.mark.parametrize("message", [b"", b"\x10{}", b"\x09"])
 async def test_who_breaks_the_protocol_is_sent_away(
     dial: Dial, person: Callable[..., Person], broker: TextBroker, message: bytes
 ) -> None:
@@ -176,6 +176,31 @@ async def test_who_breaks_the_protocol_is_sent_away(
     while event["type"] != "websocket.close":
         event = await socket.receive_output(timeout=5)
     assert event["code"] == 4400
+
+
+async def test_a_message_over_64_kib_ends_it_with_a_code_of_its_own(
+    dial: Dial, person: Callable[..., Person], broker: TextBroker, link: FakeLink
+) -> None:
+    socket = await dial(await asyncio.to_thread(person))
+    assert (await socket.connect(timeout=5))[0]
+    await status(socket, "state")
+    await socket.send_to(bytes_data=b"\x00" + bytes(64 * 1024 + 1))
+    event: Any = {"type": ""}
+    while event["type"] != "websocket.close":
+        event = await socket.receive_output(timeout=5)
+    assert event["code"] == 4413
+    assert all(stream.typed == b"" for stream in link.host.streams)
+
+
+async def test_the_sentence_of_a_refusal_comes_before_its_code(
+    dial: Dial, person: Callable[..., Person], broker: TextBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "CONSOLES_PER_USER", 0)
+    socket = await dial(await asyncio.to_thread(person))
+    assert (await socket.connect(timeout=5))[0]
+    assert await status(socket, "sentence") == "You have too many consoles open. Close one of them first."
+    event: Any = await socket.receive_output(timeout=5)
+    assert event["code"] == 4421
 
 
 async def test_a_browser_that_comes_back_says_where_it_was(

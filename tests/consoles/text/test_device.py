@@ -104,6 +104,23 @@ async def test_a_device_that_was_taken_from_us_is_busy_at_once(device: Device, h
     await until(lambda: device.state == "busy", seconds=0.5)
 
 
+async def test_a_device_that_is_held_is_taken_by_force_once_and_never_fought_for(
+    device: Device, host: FakeHost
+) -> None:
+    host.refuse_with = DeviceBusy("held")
+    device.join(Onlooker(device))
+    await until(lambda: device.state == "busy")
+    assert device.take_over()
+    await until(lambda: device.state == "live", seconds=1)
+    assert (host.forced, [mark.kind for mark in device.ring.marks_after(0)]) == (1, ["taken_over"])
+    assert not device.take_over(), "nobody else holds it"
+    host.refuse_with = DeviceBusy("held")
+    host.stream.on_end("taken")
+    await until(lambda: device.state == "busy")
+    await asyncio.sleep(0.2)
+    assert (device.state, host.forced) == ("busy", 1)
+
+
 async def test_a_restarted_libvirtd_that_still_calls_it_held_is_not_believed(device: Device, host: FakeHost) -> None:
     onlooker = await live(device)
     host.refuse_with = DeviceBusy("held")

@@ -392,7 +392,7 @@ def test_a_cap_is_told(relay: Relay, guest: Guest, person: MakePerson, settings:
     ana = person()
     handshake(relay.connect(ana, guest))
     code, sentence = close_of(relay.connect(ana, guest))
-    assert (code, sentence) == (4403, "You have too many consoles open. Close one of them first.")
+    assert (code, sentence) == (4421, "You have too many consoles open. Close one of them first.")
 
 
 def test_tickets_and_cookies_are_not_logged(

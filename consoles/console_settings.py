@@ -1,0 +1,43 @@
+"""How a guest's text consoles are shared and recorded: its own setting, or the site's default."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from consoles.models import ConsoleSetting, Sharing
+from guests import audit
+from guests.inventory.changes import Feed, next_revision
+from guests.inventory.models import Guest
+
+
+def setting_of(guest: Guest) -> ConsoleSetting:
+    """The guest's setting; one that is not stored where it has none."""
+    found = ConsoleSetting.objects.filter(guest=guest).first()
+    return found or ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
+
+
+def recorded_guests() -> QuerySet[Guest]:
+    """The guests that are there and whose consoles are always recorded."""
+    recorded = Q(console_setting__record=True)
+    if settings.RECORD_CONSOLES:
+        recorded |= Q(console_setting__isnull=True)
+    return Guest.objects.filter(recorded, gone_at=None, host__enabled=True).select_related("host")
+
+
+def change_setting(guest: Guest, *, keyboard: Sharing, record: bool, by: AbstractBaseUser, address: str = "") -> None:
+    """Store and record it, and tell the console server."""
+    with transaction.atomic():
+        before = setting_of(guest)
+        ConsoleSetting.objects.update_or_create(guest=guest, defaults={"keyboard": keyboard, "record": record})
+        audit.record(
+            "console.setting",
+            by=by,
+            guest=guest,
+            address=address,
+            before={"keyboard": str(before.keyboard), "record": before.record},
+            after={"keyboard": str(keyboard), "record": record},
+        )
+        next_revision(Feed.CONSOLES)

@@ -1,0 +1,179 @@
+"""Who is at one device, and whose keys go to the guest: everybody's who may type, or those of one holder.
+
+Runs in the broker's loop. The right to type is not decided here: a watcher never gets the keyboard, whatever it asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from consoles.models import Mode, Sharing
+from consoles.text import protocol
+
+TELL_SECONDS = 0.05  # changes within this are told together: many come at once when a console server was restarted
+
+
+class Participant(Protocol):
+    """One viewer, as the others see them."""
+
+    id: str
+    name: str
+    since: float  # Unix time
+
+    @property
+    def mode(self) -> Mode:
+        """What they may do now."""
+
+    def tell(self, message: bytes) -> None:
+        """Send them a STATUS message."""
+
+
+class SharedKeyboard:
+    """The people of one device, in the order they came, and the keyboard among them."""
+
+    def __init__(self) -> None:
+        self.sharing = Sharing.ALL
+        self.holder: Participant | None = None
+        self._people: dict[str, Participant] = {}
+        self._asking: list[Participant] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._words: dict[str, Callable[[Participant], bool]] = {
+            "ask": self._ask,
+            "unask": self._unask,
+            "keep": self._keep,
+            "release": self._release,
+            "take": self._take_free,
+        }
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def enter(self, viewer: Participant) -> None:
+        """Somebody came; the first who may type finds the keyboard free and has it."""
+        self._people[viewer.id] = viewer
+        if self.holder is None and self._may_hold(viewer) and not self._others_may_hold(viewer):
+            self.holder = viewer
+        self._changed()
+
+    def leave(self, viewer: Participant) -> None:
+        """Somebody left; what they held is free."""
+        if self._people.pop(viewer.id, None) is not None:
+            self._let_go(viewer)
+            self._changed()
+
+    def downgraded(self, viewer: Participant) -> None:
+        """A controller became a watcher."""
+        self._let_go(viewer)
+        self._changed()
+
+    def share(self, sharing: Sharing) -> None:
+        """The guest's setting is this; a keyboard that was everybody's is nobody's at first."""
+        if sharing != self.sharing:
+            self.sharing = sharing
+            self.holder, self._asking = None, []
+            self._changed()
+
+    def may_type(self, viewer: Participant) -> bool:
+        """Whether this viewer's keys go to the guest."""
+        return viewer.mode == Mode.CONTROL and (self.sharing == Sharing.ALL or self.holder is viewer)
+
+    def request(self, viewer: Participant, word: str, to: str = "") -> bool:
+        """What a viewer asks of the keyboard; False where that is not theirs to ask."""
+        done = self._give(viewer, to) if word == "give" else word in self._words and self._words[word](viewer)
+        if done:
+            self._changed()
+        return done
+
+    def take(self, viewer: Participant) -> bool:
+        """An administrator takes it from whoever has it."""
+        if not self._may_hold(viewer):
+            return False
+        self._hand_to(viewer)
+        self._changed()
+        return True
+
+    def people(self) -> dict[str, Any]:
+        """For a STATUS message."""
+        rows = [
+            {
+                "id": viewer.id,
+                "name": viewer.name,
+                "mode": str(viewer.mode),
+                "since": viewer.since,
+                "holds": viewer is self.holder,
+                "asks": viewer in self._asking,
+            }
+            for viewer in self._people.values()
+        ]
+        return {"people": rows, "keyboard": str(self.sharing)}
+
+    def _ask(self, viewer: Participant) -> bool:
+        if not self._may_hold(viewer):
+            return False
+        if self.holder is None:
+            self._hand_to(viewer)
+        elif viewer is not self.holder and viewer not in self._asking:
+            self._asking.append(viewer)
+        return True
+
+    def _unask(self, viewer: Participant) -> bool:
+        if viewer not in self._asking:
+            return False
+        self._asking.remove(viewer)
+        return True
+
+    def _keep(self, viewer: Participant) -> bool:
+        if viewer is not self.holder:
+            return False
+        self._asking.clear()
+        return True
+
+    def _release(self, viewer: Participant) -> bool:
+        if viewer is not self.holder:
+            return False
+        self._let_go(viewer)
+        return True
+
+    def _take_free(self, viewer: Participant) -> bool:
+        if self.holder not in {None, viewer} or not self._may_hold(viewer):
+            return False
+        self._hand_to(viewer)
+        return True
+
+    def _give(self, viewer: Participant, to: str) -> bool:
+        other = self._people.get(to)
+        if viewer is not self.holder or other is None or not self._may_hold(other):
+            return False
+        self._hand_to(other)
+        return True
+
+    def _may_hold(self, viewer: Participant) -> bool:
+        return self.sharing == Sharing.ONE and viewer.mode == Mode.CONTROL and viewer.id in self._people
+
+    def _others_may_hold(self, viewer: Participant) -> bool:
+        return any(other is not viewer and self._may_hold(other) for other in self._people.values())
+
+    def _hand_to(self, viewer: Participant) -> None:
+        self.holder = viewer
+        if viewer in self._asking:
+            self._asking.remove(viewer)
+
+    def _let_go(self, viewer: Participant) -> None:
+        """They hold and ask nothing any more; the keyboard goes to who asked first, or is free."""
+        if viewer in self._asking:
+            self._asking.remove(viewer)
+        if self.holder is viewer:
+            self.holder = self._asking.pop(0) if self._asking else None
+
+    def _changed(self) -> None:
+        if self._timer is None and self._people:
+            self._timer = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell)
+
+    def _tell(self) -> None:
+        """One message, made once, to everybody."""
+        self._timer = None
+        message = protocol.status(**self.people())
+        for viewer in list(self._people.values()):
+            viewer.tell(message)
