@@ -8,7 +8,8 @@ const PACES = { fast: [8192, 100], serial: [64, 25], careful: [16, 60] }; // byt
 // A paste carries no keys: every control but tab and line ends is left out (ESC [201~ would end a bracketed paste).
 const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g;
 
-export function addPaste(view, dialog, progress) {
+export function addPaste(view, dialog) {
+  const progress = part(view.root, "pasting");
   const { terminal, element } = view;
   let sending = null;
 

@@ -8,16 +8,7 @@ export function addPeople(view, bar) {
   const template = bar.querySelector("template");
   const button = (name) => bar.querySelector(`[data-keyboard="${name}"]`);
 
-  let you = "";
-  let administrator = false;
-  let last = { people: [], keyboard: "all" };
-
-  view.addEventListener("status", ({ detail }) => {
-    if (detail.hello) ({ you, administrator } = detail);
-    if (!detail.people && !detail.keyboard && !detail.mode) return;
-    last = { people: detail.people ?? last.people, keyboard: detail.keyboard ?? last.keyboard };
-    draw(last);
-  });
+  view.addEventListener("mode", draw);
   view.addEventListener("lost", () => enable(false));
   view.addEventListener("ended", () => enable(false));
   view.addEventListener("connected", () => enable(true));
@@ -32,12 +23,11 @@ export function addPeople(view, bar) {
     for (const each of bar.querySelectorAll("button")) each.disabled = !on;
   }
 
-  function draw({ people, keyboard }) {
-    const me = people.find((person) => person.id === you);
+  function draw() {
+    const { people, me } = view;
     const holder = people.find((person) => person.holds);
-    const one = keyboard === "one";
-    view.modeIs(view.mode, !one || Boolean(me?.holds));
-    bar.hidden = false;
+    const one = view.sharing === "one";
+    bar.hidden = !people.length;
     part(bar, "summary").replaceChildren(strong(people.length === 1 ? words.sayOne : fill(words.sayMany, { count: people.length })), ` ${summary(me, holder, one)}`);
     part(bar, "list").replaceChildren(...people.map((person) => row(person, one)));
     buttons(me, holder, one, people);
@@ -62,7 +52,7 @@ export function addPeople(view, bar) {
     const element = template.content.firstElementChild.cloneNode(true);
     element.classList.toggle("holds", person.holds);
     element.querySelector("b").textContent = initials(person.name);
-    element.querySelector("bdi").textContent = person.id === you ? words.nameYou : person.name;
+    element.querySelector("bdi").textContent = person.id === view.you ? words.nameYou : person.name;
     const role = person.holds ? words.isHolder : person.mode === "control" ? words.isControl : words.isWatch;
     part(element, "role").textContent = one && person.asks ? fill(words.isAsking, { role }) : role;
     const shown = person.holds ? "holder" : person.asks ? "asks" : person.mode === "control" ? (one ? "" : "holder") : "watch";
@@ -85,7 +75,7 @@ export function addPeople(view, bar) {
     }));
     button("keep").hidden = !gives.length;
     button("release").hidden = !(may && me.holds && people.length > 1 && !gives.length);
-    button("take").hidden = !(may && !me.holds && (!holder || administrator));
+    button("take").hidden = !(may && !me.holds && (!holder || view.administrator));
     button("ask").hidden = !(may && holder && !me.holds && !me.asks);
     button("unask").hidden = !(may && me.asks && !me.holds);
     if (focused && !bar.contains(document.activeElement)) view.terminal.focus();

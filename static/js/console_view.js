@@ -13,6 +13,9 @@ export class ConsoleView extends EventTarget {
     this.element = part(root, "terminal");
     this.words = this.element.dataset;
     this.mode = "watch";
+    this.you = "";
+    this.people = [];
+    this.sharing = "all"; // or "one": only who holds the keyboard types
     this.keyboard = true; // whether the server takes this person's keys, when the mode is control
     this.device = "attaching";
     this.replaying = 0; // replayed pieces that are not drawn yet
@@ -82,10 +85,15 @@ export class ConsoleView extends EventTarget {
     this.notice(this.words[`why${capital(state)}`] ?? "", { takeOver: state === "busy" });
   }
 
-  modeIs(mode, keyboard = this.keyboard) {
+  get me() {
+    return this.people.find((person) => person.id === this.you);
+  }
+
+  modeIs(mode) {
     this.mode = mode;
-    this.keyboard = keyboard;
-    const word = mode !== "control" ? this.words.sayWatch : keyboard ? this.words.sayControl : this.words.sayNoKeyboard;
+    this.keyboard = this.sharing === "all" || Boolean(this.me?.holds);
+    const without = this.people.some((person) => person.holds) ? this.words.sayNoKeyboard : this.words.sayFreeKeyboard;
+    const word = mode !== "control" ? this.words.sayWatch : this.keyboard ? this.words.sayControl : without;
     this.put("mode", word);
     this.terminal.options.disableStdin = !this.mayType;
     this.tell("mode", { mode, mayType: this.mayType });
@@ -111,8 +119,10 @@ export class ConsoleView extends EventTarget {
   }
 
   status(status) {
-    if (status.hello) this.administrator = status.administrator;
-    if (status.mode) this.modeIs(status.mode);
+    if (status.hello) Object.assign(this, { administrator: status.administrator, you: status.you });
+    if (status.people) this.people = status.people;
+    if (status.keyboard) this.sharing = status.keyboard;
+    if (status.mode || status.people || status.keyboard) this.modeIs(status.mode ?? this.mode);
     if (status.hello) this.greet(status);
     if (status.closing) this.closing = status.sentence;
     if (status.refused) this.put("lost", status.sentence);

@@ -21,6 +21,9 @@ function drawBar() {
       ? bar.dataset.of.replace("%(fit)s", fit).replace("%(all)s", rows.length)
       : "";
   }
+  const wall = bar.querySelector("[data-wall]");
+  wall.disabled = rows.length === 0 || rows.length > Number(wall.dataset.most);
+  wall.title = rows.length > Number(wall.dataset.most) ? wall.dataset.tooMany : "";
   const head = document.getElementById("pick-all");
   head.checked = rows.length > 0 && rows.length === all.length;
   head.indeterminate = rows.length > 0 && rows.length < all.length;
@@ -29,6 +32,12 @@ function drawBar() {
 list.addEventListener("change", (event) => {
   if (event.target.id === "pick-all") for (const pick of picks()) pick.checked = event.target.checked;
   if (event.target.closest("#pick-all, .gh-pick")) drawBar();
+});
+list.addEventListener("click", (event) => {
+  const wall = event.target.closest("[data-wall]");
+  if (!wall) return;
+  const chosen = picks().filter((pick) => pick.checked).map((pick) => ["guest", pick.closest("[data-row]").dataset.row]);
+  location.assign(`${wall.dataset.wall}?${new URLSearchParams(chosen)}`);
 });
 list.addEventListener("reset", () => setTimeout(drawBar));
 document.addEventListener("keydown", (event) => {

@@ -4,6 +4,7 @@ import { addPaste, addCopyOnSelect, copy } from "./console_paste.js";
 import { addPeople } from "./console_people.js";
 import { addRecording } from "./console_recording.js";
 import { addSendKeys } from "./console_send.js";
+import { addSetting } from "./console_setting.js";
 import { addTakeOver } from "./console_take_over.js";
 import { ConsoleView } from "./console_view.js";
 import { keep, kept, tool } from "./console_words.js";
@@ -12,11 +13,12 @@ const at = (id) => document.getElementById(id);
 const view = new ConsoleView(at("main"));
 const { terminal } = view;
 const find = addFind(view, at("find"));
-addPaste(view, at("paste-dialog"), at("pasting"));
+addPaste(view, at("paste-dialog"));
 addCopyOnSelect(view);
 addSendKeys(view, at("send-keys"));
 addPeople(view, at("people"));
 addRecording(view, at("recording"));
+addSetting(view, at("setting-dialog"));
 addTakeOver(view, at("take-over-dialog"));
 
 // Keys that lead out of the terminal; every other one is the guest's.

@@ -1,0 +1,48 @@
+"""How a guest's text consoles are shared and recorded, as a form in a dialog of the console's page."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from consoles.console_settings import change_setting, setting_of
+from consoles.models import Sharing
+from guests.access import Action, guest_for
+
+CHECK = {"class": "form-check-input"}
+
+
+class ConsoleSettingForm(forms.Form):
+    """Who may type at once, and whether the console's log is always written."""
+
+    keyboard = forms.ChoiceField(choices=Sharing.choices, widget=forms.RadioSelect(attrs=CHECK), label=_("Who types"))
+    record = forms.BooleanField(
+        required=False, widget=forms.CheckboxInput(attrs=CHECK), label=_("Always record the consoles of this guest")
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def console_setting(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """The form for htmx; who may type at the guest may change it. 204 where it was changed."""
+    guest = guest_for(request.user, guest_id, Action.TYPE)
+    now = setting_of(guest)
+    form = ConsoleSettingForm(request.POST or None, initial={"keyboard": now.keyboard, "record": now.record})
+    if request.method == "POST" and form.is_valid():
+        change_setting(
+            guest,
+            keyboard=Sharing(form.cleaned_data["keyboard"]),
+            record=form.cleaned_data["record"],
+            by=request.user,  # type: ignore[arg-type]  # guest_for lets nobody else in
+            address=request.META.get("REMOTE_ADDR", ""),
+        )
+        return (
+            HttpResponse(status=204)
+            if request.headers.get("HX-Request")
+            else redirect("consoles:text-default", guest_id)
+        )
+    return render(request, "consoles/console_setting.html", {"guest": guest, "form": form})
