@@ -12,8 +12,10 @@ export class Inert {
   reset() { this.decoder = new TextDecoder("utf-8", { ignoreBOM: true }); }
 
   text(bytes) {
-    return this.decoder.decode(bytes, { stream: true }).replace(ODD, SHOWN);
+    return this.shown(this.decoder.decode(bytes, { stream: true }));
   }
+
+  shown(text) { return text.replace(ODD, SHOWN); }
 }
 
 // Who typed lately, and is not being replayed the past, answers.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.labs.lab import REPOSITORY
+from tests.labs.lab import REPOSITORY, Lab
 from tests.labs.product import Product
 
 CHROMIUM = "/usr/bin/chromium"
@@ -25,6 +25,14 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+PASSWORD = "a long enough passphrase"
+ADD_PERSON = """
+from django.contrib.auth.models import User
+from guests.access.models import Grant
+User.objects.filter(username="{name}").delete()
+user = User.objects.create_user("{name}", password="{password}")
+Grant.objects.create(user=user, role="{role}", scope="everything")
+"""
 _PHASES = pytest.StashKey[dict[str, pytest.TestReport]]()
 
 
@@ -116,6 +124,40 @@ def signed_in(page: Page, sign_in: Callable[..., None]) -> Page:
     """A page of the administrator, signed in."""
     sign_in(page)
     return page
+
+
+@pytest.fixture
+def add_person(product: Product) -> Callable[[str, str], tuple[str, str]]:
+    """Somebody with a role on everything; their name and password, for `sign_in`."""
+
+    def add_person(name: str, role: str) -> tuple[str, str]:
+        product.manage("shell", "-c", ADD_PERSON.format(name=name, role=role, password=PASSWORD))
+        return name, PASSWORD
+
+    return add_person
+
+
+@pytest.fixture
+def guest(lab: Lab) -> str:
+    """A guest with a shell on its serial port."""
+    lab.wait_until_booted("web-1")
+    return lab.uuid("web-1")
+
+
+@pytest.fixture
+def open_console(
+    new_context: Callable[..., BrowserContext], sign_in: Callable[..., None], guest: str
+) -> Callable[..., Page]:
+    """The guest's text console, live, for the administrator or for somebody else, in a browser of their own."""
+
+    def open_console(*person: str, **options: object) -> Page:
+        page = new_context(**options).new_page()
+        sign_in(page, *person)
+        page.goto(f"/guests/{guest}/console/text/")
+        expect(page.locator("#state")).to_have_attribute("data-state", "live", timeout=30_000)
+        return page
+
+    return open_console
 
 
 def _take_picture(page: Page, name: str) -> None:

@@ -4,58 +4,17 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from deploy.demo.processes import process
+from tests.browser.text_consoles import press_enter_for_a_prompt, wait_for
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 
 pytestmark = pytest.mark.timeout(240)
-Contexts = Callable[..., BrowserContext]
-SignIn = Callable[..., None]
-
-
-@pytest.fixture
-def guest(lab: Lab) -> str:
-    lab.wait_until_booted("web-1")
-    return lab.uuid("web-1")
-
-
-@pytest.fixture
-def open_console(new_context: Contexts, sign_in: SignIn, guest: str) -> Callable[..., Page]:
-    def open_console(*person: str, **options: object) -> Page:
-        page = new_context(**options).new_page()
-        sign_in(page, *person)
-        page.goto(f"/guests/{guest}/console/text/")
-        expect(page.locator("#state")).to_have_attribute("data-state", "live", timeout=30_000)
-        return page
-
-    return open_console
-
-
-def screen(page: Page) -> str:
-    """What the terminal shows, without the spaces that end its lines."""
-    return "\n".join(line.rstrip() for line in page.inner_text(".xterm-rows").replace("\xa0", " ").splitlines())
-
-
-def wait_for(page: Page, text: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while text not in screen(page):
-        assert time.monotonic() < deadline, screen(page)
-        page.wait_for_timeout(50)
-
-
-def press_enter_for_a_prompt(page: Page) -> None:
-    for _ in range(20):
-        page.keyboard.press("Enter")
-        page.wait_for_timeout(500)
-        if screen(page).rstrip().endswith("#"):
-            return
-    raise AssertionError(screen(page))
 
 
 def test_two_browsers_type_on_one_guest_and_see_the_same(open_console: Callable[..., Page]) -> None:
