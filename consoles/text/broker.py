@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -27,6 +28,7 @@ from consoles.text.device import Device, DeviceState
 from consoles.text.host_link import HostLink
 from consoles.text.offloop import with_database
 from consoles.text.protocol import Hello
+from consoles.text.recordings import Recordings, recorded_devices
 from consoles.text.ring import RING_BYTES
 from consoles.text.viewer import Admission, Viewer
 from guests import audit
@@ -39,6 +41,9 @@ logger = logging.getLogger(__name__)
 RINGS_BYTES = 64 * 1024 * 1024  # of all devices; the ones that nobody looked at for longest go first
 BEAT_SECONDS = 1.0
 GOODBYE_SECONDS = 1.5
+LOGS_SECONDS = 2.0  # until the console logs are open, at most; nobody's past is lost if they take longer
+INVENTORY_SECONDS = 5.0  # a new guest is recorded after this
+AGAIN_SECONDS = 20.0  # how often it is looked what is to be recorded, without a reason
 
 Key = tuple[str, UUID, str]  # host address, libvirt's UUID, device
 
@@ -56,6 +61,8 @@ class TextBroker:
         self._sessions = sessions
         self._feed = feed
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._recordings = Recordings(self._device)
+        self._look_again_at = math.inf  # monotonic: at what is recorded
         self._link = link
         self._path = path
         self._links: dict[str, HostLink] = {}
@@ -66,18 +73,20 @@ class TextBroker:
         self._beat: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen. A socket file that an earlier console server left behind is replaced."""
-        self._path.unlink(missing_ok=True)
+        """Begin to record, and listen. A socket file that an earlier console server left behind is replaced."""
         loop = asyncio.get_running_loop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._record(), LOGS_SECONDS)
+        self._path.unlink(missing_ok=True)
         self._server = await loop.create_unix_server(self._connected, self._path, backlog=512)
         self._path.chmod(0o600)
         self._beat = loop.create_task(self._beats())
         if self._feed:
 
             def hear(moved: dict[Feed, int]) -> None:
-                if Feed.CONSOLES in moved:
+                if Feed.CONSOLES in moved or Feed.INVENTORY in moved:
                     with suppress(RuntimeError):  # the loop is closed: the process ends
-                        loop.call_soon_threadsafe(lambda: self._spawn(self.settings_changed()))
+                        loop.call_soon_threadsafe(self._hear, Feed.CONSOLES in moved)
 
             self._unsubscribe = self._feed.subscribe(hear)
 
@@ -93,6 +102,7 @@ class TextBroker:
             with viewer.language():
                 sentence = _("The console server stops.")
                 viewer.end(CloseCode.GOING_AWAY, sentence, why="the console server was stopped")
+        self._recordings.stop()
         closing = [asyncio.ensure_future(device.close()) for device in self._devices.values()]
         await asyncio.sleep(0)
         waiting = {*closing, *self._tasks}
@@ -191,6 +201,24 @@ class TextBroker:
 
     # Settings and administrators
 
+    def _hear(self, settings: bool) -> None:
+        """A setting changed, or a guest."""
+        if settings:
+            self._spawn(self.settings_changed())
+        else:
+            self._look_again_at = min(self._look_again_at, time.monotonic() + INVENTORY_SECONDS)
+
+    async def _record(self) -> None:
+        """Ask the database what is to be recorded, and see to it."""
+        self._look_again_at = time.monotonic() + AGAIN_SECONDS
+        try:
+            wanted = await with_database(recorded_devices)
+        except Exception:
+            logger.exception("what is to be recorded could not be found out")
+            return
+        self._recordings.set(wanted)
+        await self._recordings.settled(LOGS_SECONDS)
+
     async def settings_changed(self) -> None:
         """Ask the database how the guests of every open device are shared."""
         places = {(uri, uuid) for uri, uuid, _name in self._devices}
@@ -203,6 +231,7 @@ class TextBroker:
         for (uri, uuid, _name), device in self._devices.items():
             if setting := found.get((uri, uuid)):
                 device.keyboard.share(Sharing(setting.keyboard))
+        await self._record()
 
     def administer(self, viewer: Viewer, request: str) -> None:
         """What `viewer.Broker` wants."""
@@ -255,6 +284,9 @@ class TextBroker:
             now = time.monotonic()
             for viewer in list(self._viewers):
                 viewer.beat(now)
+            if now > self._look_again_at:
+                self._look_again_at = now + AGAIN_SECONDS
+                self._spawn(self._record())
             in_use = {uri for (uri, _, _), device in self._devices.items() if device.state != DeviceState.IDLE}
             for uri, link in self._links.items():
                 if uri not in in_use and link.is_open:

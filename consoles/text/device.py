@@ -34,6 +34,7 @@ CLOSE_SECONDS = 3.0  # to let go of a stream
 COALESCE_SECONDS = 0.008  # output within this of the last flush waits for the next one
 COALESCE_BYTES = 16 * 1024  # … but not if it is this much
 BACKOFF_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 7.0, 10.0)
+UNHURRIED = 6  # times as long between two tries while only a recorder waits
 BUSY_GRACE = 3  # a libvirtd that was just restarted still calls the device held: tries before that is believed
 
 
@@ -68,6 +69,8 @@ class Attach(Protocol):
 class Watcher(Protocol):
     """Whoever looks at a device: a person's viewer, or the recorder. Called in the loop."""
 
+    is_person: bool
+
     def output(self) -> None:
         """The ring has more, or a new mark."""
 
@@ -90,7 +93,7 @@ class Device:
         self.since = time.time()
         self.host = ""  # the name of the host where it was found last
         self.keyboard = SharedKeyboard()
-        self.recording: dict[str, Any] = {"state": "off", "sentence": ""}
+        self.recording = ("off", "")  # off, on, full or failed; an English sentence, to be translated
         self._force = False  # an administrator wants it from who holds it; once
         self._settled: DeviceState | None = None  # the last of live, off, busy, missing, lost
         self._rebooted_at = 0.0
@@ -114,6 +117,8 @@ class Device:
     def join(self, watcher: Watcher) -> None:
         """Somebody looks: attach if nobody did."""
         self.watchers.add(watcher)
+        if watcher.is_person:
+            self._again.set()
         if self._detaching:
             self._detaching.cancel()
             self._detaching = None
@@ -149,8 +154,8 @@ class Device:
 
     def recorded(self, state: str, sentence: str = "") -> None:
         """Tell whether its output is recorded."""
-        if self.recording != (now := {"state": state, "sentence": sentence}):
-            self.recording = now
+        if self.recording != (state, sentence):
+            self.recording = (state, sentence)
             for watcher in list(self.watchers):
                 watcher.recording_changed()
 
@@ -238,7 +243,10 @@ class Device:
             if state != DeviceState.ATTACHING:
                 self._settled = state
             self._set(state)
-            await self._pause(pause or AGAIN_SECONDS.get(state, 0.0))
+            waits = AGAIN_SECONDS.get(state, 0.0)
+            if not any(watcher.is_person for watcher in self.watchers):
+                waits *= UNHURRIED  # an event says when the guest starts
+            await self._pause(pause or waits)
 
     async def _live(self, stream: Stream, *, by_force: bool) -> None:
         """Until the stream ends; it is closed on every way out."""

@@ -22,7 +22,7 @@ class Mark:
 
     number: int  # rising; a browser that comes back skips those it showed
     offset: int
-    kind: str  # started, stopped, rebooted, reattached, unwatched
+    kind: str  # see protocol.py
     at: float  # Unix time
 
 
@@ -58,6 +58,19 @@ class Ring:
     def end(self) -> int:
         """Offset after the newest byte."""
         return self._start + len(self._bytes)
+
+    @property
+    def last_mark(self) -> int:
+        """Number of the newest mark."""
+        return self._last_mark
+
+    def seed(self, past: bytes) -> bool:
+        """Begin with what was written before this ring was made; not where something was written since."""
+        with self._lock:
+            if self._bytes or self._start:
+                return False
+            self._bytes += past[-self.size :]
+            return True
 
     def append(self, content: bytes) -> None:
         """Add output; the oldest bytes beyond the size leave."""

@@ -61,6 +61,8 @@ class Admission:
 class Viewer(asyncio.Protocol):
     """One connection; see the module."""
 
+    is_person = True
+
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self.id = str(next(_ids))
@@ -165,7 +167,7 @@ class Viewer(asyncio.Protocol):
             mode=str(self.mode),
             you=self.id,
             administrator=admission.administrator,
-            recording=device.recording,
+            recording=self._recording(device),
             **device.status(),
             **device.keyboard.people(),
         )
@@ -275,7 +277,12 @@ class Viewer(asyncio.Protocol):
     def recording_changed(self) -> None:
         """The console log is written, or no more."""
         if self._device:
-            self._say(recording=self._device.recording)
+            self._say(recording=self._recording(self._device))
+
+    def _recording(self, device: Device) -> dict[str, str]:
+        state, sentence = device.recording
+        with self.language():
+            return {"state": state, "sentence": _(sentence) if sentence else ""}
 
     def tell(self, message: bytes) -> None:
         """A STATUS message that is made already."""

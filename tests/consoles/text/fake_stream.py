@@ -66,6 +66,8 @@ class FakeHost:
 class Onlooker:
     """Counts what a device tells."""
 
+    is_person = True
+
     def __init__(self, device: Device) -> None:
         self.device = device
         self.states: list[str] = []
@@ -79,7 +81,7 @@ class Onlooker:
         self.states.append(str(self.device.state))
 
     def recording_changed(self) -> None:
-        self.recordings.append(self.device.recording["state"])
+        self.recordings.append(self.device.recording[0])
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
