@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consoles.views import console_setting, text, vnc, wall
+from consoles.views import console_log, console_setting, text, vnc, wall
 
 app_name = "consoles"
 urlpatterns = [
     path("guests/consoles/", wall.wall, name="wall"),  # ?guest=…&guest=…: side by side
     path("guests/<uuid:guest_id>/console/text/", text.text_console, name="text-default"),
     path("guests/<uuid:guest_id>/console/text/<slug:device>/", text.text_console, name="text"),
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/log/overview/", console_log.overview, name="log-overview"),
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/log/search/", console_log.search, name="log-search"),
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/log/lines/", console_log.lines, name="log-lines"),
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/log.txt", console_log.as_text, name="log-text"),
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/log.cast", console_log.as_cast, name="log-cast"),
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/log/play.cast", console_log.play, name="log-play"),
     path("guests/<uuid:guest_id>/console/setting/", console_setting.console_setting, name="setting"),
     path("guests/<uuid:guest_id>/console/vnc/", vnc.vnc_console, name="vnc"),
     path("guests/<uuid:guest_id>/console/ticket/", vnc.vnc_ticket, name="ticket"),  # POST

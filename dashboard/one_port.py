@@ -18,6 +18,8 @@ from daphne.server import Server, twisted_loop
 from django.conf import settings
 from twisted.internet import defer, reactor
 
+from dashboard.draining import Drain, drain_of
+
 logger = logging.getLogger(__name__)
 
 HEADER_SECONDS = 10.0  # from connect until it is known who serves the connection
@@ -78,6 +80,16 @@ class OnePort(Server):  # type: ignore[misc]
         reactor.callWhenRunning(self._loop.add_reader, self._listener, self._accept)
         reactor.addSystemEventTrigger("before", "shutdown", self._stop_accepting)
         super().run()
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """As daphne does; the piece of a streamed response is sent when there is room for it."""
+        body = message["type"] == "http.response.body" and protocol in self.connections
+        streams = body and message.get("more_body", False)
+        if body and not streams and isinstance(protocol.producer, Drain):
+            protocol.unregisterProducer()
+        await super().handle_reply(protocol, message)
+        if streams and not protocol.finished and protocol.channel is not None:
+            await drain_of(protocol).writable.wait()
 
     def _stop_accepting(self) -> None:
         self._loop.remove_reader(self._listener)

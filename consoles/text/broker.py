@@ -26,6 +26,7 @@ from consoles.sessions import LiveSessions
 from consoles.text.consoles_of import has_text_consoles
 from consoles.text.device import Device, DeviceState
 from consoles.text.host_link import HostLink
+from consoles.text.log_answers import LogAnswer
 from consoles.text.offloop import with_database
 from consoles.text.protocol import Hello
 from consoles.text.recordings import Recordings, recorded_devices
@@ -272,9 +273,10 @@ class TextBroker:
                     _("Nobody else holds this console now.") if allowed else _("Only administrators may do this."),
                 )
 
-    def log_asked(self, transport: asyncio.Transport, message: bytes) -> None:
+    def log_asked(self, viewer: Viewer, transport: asyncio.Transport, message: bytes) -> None:
         """What `viewer.Broker` wants."""
-        transport.abort()
+        self._viewers.discard(viewer)
+        self._spawn(LogAnswer(transport).run(message))
 
     # Time
 

@@ -49,6 +49,7 @@ from uuid import UUID
 INPUT_BYTES = 64 * 1024  # of one INPUT message
 CONTROL_BYTES = 4 * 1024  # of one JSON or HELLO message
 MESSAGE_BYTES = INPUT_BYTES + 64  # of any message: what the unix socket accepts
+ANSWER_BYTES = 4 * 1024 * 1024  # of one message about a console log, to the web process
 CHUNK_BYTES = 32 * 1024  # of one DATA or REPLAY message
 _LENGTH = 4
 _OFFSET = 8
@@ -160,6 +161,12 @@ class Hello:
             return cls(**{**values, "guest_id": UUID(values["guest_id"])})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProtocolError("a HELLO that is none") from error
+
+
+def log_question(ask: str, guest_id: UUID, device: str, **details: Any) -> bytes:
+    """A LOG message."""
+    values = {"ask": ask, "guest": str(guest_id), "device": device, **details}
+    return bytes([FromBrowser.LOG]) + json.dumps(values).encode()
 
 
 def packed(message: bytes) -> bytes:

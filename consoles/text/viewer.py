@@ -42,7 +42,7 @@ class Broker(Protocol):
     def left(self, viewer: Viewer, why: str) -> None:
         """It is gone."""
 
-    def log_asked(self, transport: asyncio.Transport, message: bytes) -> None:
+    def log_asked(self, viewer: Viewer, transport: asyncio.Transport, message: bytes) -> None:
         """It is no viewer: it asks about a console log, and has the transport no more."""
 
     def administer(self, viewer: Viewer, request: str) -> None:
@@ -181,7 +181,7 @@ class Viewer(asyncio.Protocol):
                 self._hello_timer.cancel()
             if message[0] == FromBrowser.LOG and self._transport:
                 self.closed = True
-                self._broker.log_asked(self._transport, message)
+                self._broker.log_asked(self, self._transport, message)
                 return
             self._hello = Hello.parse(message)
             self._broker.admit(self, self._hello)
