@@ -11,6 +11,7 @@ urlpatterns = [
     path("guests/consoles/", wall.wall, name="wall"),  # ?guest=…&guest=…: side by side
     path("guests/<uuid:guest_id>/console/text/", text.text_console, name="text-default"),
     path("guests/<uuid:guest_id>/console/text/<slug:device>/", text.text_console, name="text"),
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/log/", text.past, name="past"),
     path("guests/<uuid:guest_id>/console/text/<slug:device>/log/overview/", console_log.overview, name="log-overview"),
     path("guests/<uuid:guest_id>/console/text/<slug:device>/log/search/", console_log.search, name="log-search"),
     path("guests/<uuid:guest_id>/console/text/<slug:device>/log/lines/", console_log.lines, name="log-lines"),

@@ -133,5 +133,7 @@ def test_an_administrator_takes_over_from_another_client(
         if other.poll() is None:
             other.kill()
         other.wait()
+        assert other.stdin is not None
+        other.stdin.close()
     wait_for(page, "taken over")
     assert "console.take_over" in product.manage("shell", "-c", LAST_ACTIONS)
