@@ -93,6 +93,7 @@ class TextConsole:
     alias: str | None  # libvirt's dev_name for openConsole, None for the driver's default console
     target: str  # isa-serial, virtio, xen …
     pty: bool  # only a pty can be opened through libvirt
+    host_log: str = ""  # the file on the host to which virtlogd writes what it says
 
 
 @dataclass(frozen=True, slots=True)

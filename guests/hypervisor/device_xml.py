@@ -78,6 +78,7 @@ def _text_console(device: etree._Element, name: str, *, default: bool) -> TextCo
         alias=None if default else alias,
         target=attribute(device, "target/model", "name") or attribute(device, "target", "type"),
         pty=device.get("type") == "pty",
+        host_log=attribute(device, "log", "file"),
     )
 
 

@@ -76,7 +76,7 @@ def _seen(operation: Operation, names: dict[str, str]) -> Any:
 
 
 def _where(operation: Operation) -> str:
-    if operation.kind in {"set_maximum_memory", "set_maximum_vcpus"}:
+    if operation.kind in {"set_maximum_memory", "set_maximum_vcpus", "add_serial_console", "set_host_log"}:
         return _("at next boot")
     if operation.kind not in {"set_current_memory", "set_vcpus"}:
         return ""

@@ -183,5 +183,7 @@ def test_every_kind_has_a_label_and_an_action() -> None:
         "set_maximum_memory",
         "set_vcpus",
         "set_maximum_vcpus",
+        "add_serial_console",
+        "set_host_log",
     }
     assert all(str(kind.label) for kind in KINDS.values())
