@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consoles.views import console_log, console_setting, text, vnc, wall
+from consoles.views import console_devices, console_log, console_setting, text, vnc, wall
 
 app_name = "consoles"
 urlpatterns = [
@@ -19,6 +19,8 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/console/text/<slug:device>/log.cast", console_log.as_cast, name="log-cast"),
     path("guests/<uuid:guest_id>/console/text/<slug:device>/log/play.cast", console_log.play, name="log-play"),
     path("guests/<uuid:guest_id>/console/setting/", console_setting.console_setting, name="setting"),
+    path("guests/<uuid:guest_id>/console/add-serial/", console_devices.add_serial, name="add-serial"),  # POST
+    path("guests/<uuid:guest_id>/console/text/<slug:device>/host-log/", console_devices.host_log, name="host-log"),
     path("guests/<uuid:guest_id>/console/vnc/", vnc.vnc_console, name="vnc"),
     path("guests/<uuid:guest_id>/console/ticket/", vnc.vnc_ticket, name="ticket"),  # POST
 ]

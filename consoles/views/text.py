@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from consoles.text.consoles_of import has_text_consoles, text_consoles_of
 from guests.access import Action, guest_for, may
 from guests.inventory.models import Guest
+from guests.operations import new_key
 from guests.resources import TextConsole
 
 HVC_TARGETS = {"virtio", "xen"}  # Linux's hvc consoles, which take Ctrl-O as SysRq (drivers/tty/hvc/hvc_console.c)
@@ -27,7 +28,12 @@ def text_console(request: HttpRequest, guest_id: UUID, device: str = "") -> Http
     guest, found, chosen = _console(request, guest_id, device)
     context = {"section": "guests", "guest": guest, "consoles": found, "chosen": chosen}
     if chosen is None:
-        return render(request, "consoles/text_absent.html", context | {"reachable": has_text_consoles(guest.host)})
+        context |= {
+            "reachable": has_text_consoles(guest.host),
+            "may_add": guest.persistent and may(request.user, Action.RESIZE, guest),
+            "key": new_key(),
+        }
+        return render(request, "consoles/text_absent.html", context)
     context |= {
         "may_type": may(request.user, Action.TYPE, guest),
         "may_take_over": may(request.user, Action.TAKE_OVER, guest),

@@ -97,6 +97,10 @@ class TextClient:
     def type(self, content: bytes) -> None:
         self._socket.send_binary(b"\x00" + content)
 
+    def ask(self, **request: Any) -> None:
+        """One request, such as keyboard="take"."""
+        self._socket.send_binary(b"\x02" + json.dumps(request).encode())
+
     def said(self, word: str) -> list[Any]:
         return [status[word] for status in self.statuses if word in status]
 
