@@ -144,6 +144,11 @@ tool("older").addEventListener("click", () => show(shown - 1));
 tool("newer").addEventListener("click", () => show(shown + 1));
 tool("close-notice").addEventListener("click", () => notice(""));
 
+// Times as everywhere on this page: the browser's.
+at("found").addEventListener("htmx:afterSwap", () => {
+  for (const time of at("found").querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleString();
+});
+
 // Lines that were found lead to their time.
 at("found").addEventListener("click", async (event) => {
   const hit = event.target.closest(".gh-log-hit");

@@ -19,7 +19,7 @@ export class ConsoleView extends EventTarget {
     this.keyboard = true; // whether the server takes this person's keys, when the mode is control
     this.device = "attaching";
     this.replaying = 0; // replayed pieces that are not drawn yet
-    this.administrator = false;
+    this.administrator = this.isRecorded = false;
     this.closing = ""; // what the server said at the end
     this.lastMark = this.keyAt = this.lostAt = 0;
     this.encoder = new TextEncoder();
@@ -128,7 +128,8 @@ export class ConsoleView extends EventTarget {
     if (status.refused) this.put("lost", status.sentence);
     if ("ending" in status) this.endingIs(status);
     if (status.state) this.deviceIs(status.state);
-    if (status.gap) this.mark(fill(this.words.markGap, { bytes: status.gap.toLocaleString() }));
+    if (status.recording) this.isRecorded = status.recording.state === "on";
+    if (status.gap) this.mark(fill(this.isRecorded ? this.words.markGapRecorded : this.words.markGap, { bytes: status.gap.toLocaleString() }));
     if (status.mark && status.number > this.lastMark) {
       this.lastMark = status.number;
       const text = this.words[`mark${capital(status.mark)}`];

@@ -88,7 +88,7 @@ def test_keys_are_sent_from_the_menu(page: Page) -> None:
     page.click("#send-keys summary")
     page.click("[data-send=size]")
     columns, rows = (int(number) for number in page.inner_text("#size").split(" × "))
-    run(page, "clear; stty size", f"\n{rows} {columns}")
+    run(page, "clear; stty size", f"{rows} {columns}")
 
 
 def test_sysrq_is_typed_and_what_cannot_be_sent_is_said(page: Page) -> None:
