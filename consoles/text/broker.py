@@ -25,6 +25,7 @@ from consoles.models import ConsoleSetting, Kind, Sharing
 from consoles.sessions import LiveSessions
 from consoles.text.consoles_of import has_text_consoles
 from consoles.text.device import Device, DeviceState
+from consoles.text.following import FOLLOW_SECONDS, LOOK_SECONDS, where_it_runs_now
 from consoles.text.host_link import HostLink
 from consoles.text.log_answers import LogAnswer
 from consoles.text.offloop import with_database
@@ -70,6 +71,7 @@ class TextBroker:
         self._devices: dict[Key, Device] = {}
         self._viewers: set[Viewer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._server: asyncio.Server | None = None
         self._beat: asyncio.Task[None] | None = None
 
@@ -93,6 +95,7 @@ class TextBroker:
 
     async def stop(self) -> None:
         """Send everybody away, let go of every stream; at most about 3 s."""
+        self._stopping = True
         self._unsubscribe()
         if self._server:
             self._server.close()
@@ -175,11 +178,9 @@ class TextBroker:
         key = (guest.host.uri, guest.uuid, name)
         device = self._devices.pop(key, None)
         if device is None:
-            uri = guest.host.uri
-            if uri not in self._links:
-                self._links[uri] = self._link(uri)
-            device = self._links[uri].device(guest.uuid, name)
-            device.host = guest.host.name
+            device = self._link_to(guest.host.uri).device(guest.uuid, name)
+            device.host, device.guest = guest.host.name, str(guest.pk)
+            device.on_stopped = lambda device=device: self._spawn(self._follow(device, guest, name))  # type: ignore[misc]
             self._make_room()
         self._devices[key] = device  # last: used last
         return device
@@ -199,6 +200,55 @@ class TextBroker:
         if session is not None:
             live = session
             self._spawn(with_database(lambda: live.close(why)))
+
+    # Migration
+
+    async def _follow(self, device: Device, left: Guest, name: str) -> None:
+        """Look for a guest that stopped on the other hosts, for a minute or until it runs here again."""
+        stopped_at = time.time()
+        sessions = [v.session for v in self._viewers if v.device is device and v.session]
+        for session in sessions:
+            session.held_back = True
+        try:
+            gone = {DeviceState.OFF, DeviceState.MISSING}
+            while not self._stopping and time.time() - stopped_at < FOLLOW_SECONDS and device.state in gone:
+                found = await with_database(lambda: where_it_runs_now(left, name, stopped_at))
+                if found is not None:
+                    await self._move(device, left, found, name)
+                    return
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            for session in sessions:
+                session.held_back = False
+        await with_database(self._sessions.check)
+
+    async def _move(self, device: Device, left: Guest, found: Guest, name: str) -> None:
+        """The people first: who may not use it on the new host is gone before it says anything there."""
+        old, new = (left.host.uri, left.uuid, name), (found.host.uri, found.uuid, name)
+        other = self._devices.get(new)
+        if self._devices.get(old) is not device or (other and any(w.is_person for w in other.watchers)):
+            return
+        self._recordings.forget(left.pk, name)
+        self._recordings.forget(found.pk, name)
+        if other:
+            await other.close()
+            self._links[found.host.uri].forget(found.uuid, other)
+        here = [v.session for v in self._viewers if v.device is device and v.session]
+        for session in here:
+            session.held_back = False
+        await with_database(lambda: self._sessions.move(here, found))
+        await asyncio.sleep(0)  # those who were sent away are
+        self._links[left.host.uri].forget(left.uuid, device)
+        self._devices.pop(old, None)
+        self._devices[new] = device
+        device.on_stopped = lambda: self._spawn(self._follow(device, found, name))
+        self._link_to(found.host.uri).adopt(found.uuid, name, device, found.host.name, str(found.pk))
+        self._look_again_at = 0.0
+
+    def _link_to(self, uri: str) -> HostLink:
+        if uri not in self._links:
+            self._links[uri] = self._link(uri)
+        return self._links[uri]
 
     # Settings and administrators
 

@@ -91,7 +91,9 @@ class Device:
         self.ring = Ring()
         self.state = DeviceState.IDLE
         self.since = time.time()
-        self.host = ""  # the name of the host where it was found last
+        self.host = ""  # the name of the host where it is
+        self.guest = ""  # Guest.id there
+        self.on_stopped: Callable[[], None] = lambda: None  # called where a console that was live is off, or not there
         self.keyboard = SharedKeyboard()
         self.recording = ("off", "")  # off, on, full or failed; an English sentence, to be translated
         self._force = False  # an administrator wants it from who holds it; once
@@ -142,7 +144,7 @@ class Device:
 
     def status(self) -> dict[str, Any]:
         """For a STATUS message."""
-        return {"state": str(self.state), "since": self.since, "host": self.host}
+        return {"state": str(self.state), "since": self.since, "host": self.host, "guest": self.guest}
 
     def take_over(self) -> bool:
         """Take it from the client of the host that holds it; False where nobody does."""
@@ -151,6 +153,14 @@ class Device:
         self._force = True
         self._again.set()
         return True
+
+    def move(self, attach: Attach, host: str, guest: str) -> None:
+        """The guest was migrated: attach there from now on. Its past and its people stay."""
+        self._attach, self.host, self.guest = attach, host, guest
+        self._mark("moved")
+        for watcher in list(self.watchers):
+            watcher.state_changed()
+        self._again.set()
 
     def recorded(self, state: str, sentence: str = "") -> None:
         """Tell whether its output is recorded."""
@@ -240,9 +250,12 @@ class Device:
                 # A stream that ends at once, again and again, is not asked for without a pause.
                 failures = failures + 1 if time.monotonic() - began < 1.0 else 0
                 pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1] if failures else 0.0
+            stopped = state in {DeviceState.OFF, DeviceState.MISSING} and self._settled == DeviceState.LIVE
             if state != DeviceState.ATTACHING:
                 self._settled = state
             self._set(state)
+            if stopped:
+                self.on_stopped()
             waits = AGAIN_SECONDS.get(state, 0.0)
             if not any(watcher.is_person for watcher in self.watchers):
                 waits *= UNHURRIED  # an event says when the guest starts

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from consoles.text.device import Device, GuestIsOff
+from consoles.text.device import Attach, Device, GuestIsOff
 from consoles.text.keyboard import Stream
 from consoles.text.offloop import off_loop
 from guests.errors import HypervisorError, HypervisorUnreachable, NotSupported
@@ -46,7 +46,16 @@ class HostLink:
 
     def device(self, uuid: UUID, name: str) -> Device:
         """A new device of a guest (libvirt's UUID) that attaches through this connection."""
+        device = Device(self._attacher(uuid, name))
+        self._devices.setdefault(uuid, set()).add(device)
+        return device
 
+    def adopt(self, uuid: UUID, name: str, device: Device, host: str, guest: str) -> None:
+        """A device of a guest that came to this host from another one."""
+        self._devices.setdefault(uuid, set()).add(device)
+        device.move(self._attacher(uuid, name), host, guest)
+
+    def _attacher(self, uuid: UUID, name: str) -> Attach:
         async def attach(on_data: Callable[[bytes], None], on_end: Callable[[str], None], *, force: bool) -> Stream:
             connection = await self._open()
             call = off_loop(
@@ -64,9 +73,7 @@ class HostLink:
                     self._lost(connection)
                 raise
 
-        device = Device(attach)
-        self._devices.setdefault(uuid, set()).add(device)
-        return device
+        return attach
 
     def forget(self, uuid: UUID, device: Device) -> None:
         """The device is gone for good."""

@@ -8,7 +8,9 @@ STATUS (to the browser) is one JSON object. What it tells is in its keys; severa
 
     hello: 1            the first one, with ring, resumed, replay [from, to], modes, mode, state, since, and
                         you (this viewer's id), host, people, keyboard, recording, administrator (may take, take over)
-    state, since, host  idle attaching live off busy lost missing; Unix time; the host's name (it changes by migration)
+    state, since        idle attaching live off busy lost missing; Unix time
+    host, guest         with state: the host's name, and Guest.id there: both change by migration, and who comes
+                        back then asks for that guest
     mode                watch or control: a controller became a watcher
     people, keyboard    [{id, name, mode, since, holds, asks}]: everybody who is at this device, in the order they came;
                         "all" (every controller may type) or "one" (only who holds the keyboard; what others send is

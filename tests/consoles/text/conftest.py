@@ -37,6 +37,9 @@ class FakeLink:
     def device(self, uuid: UUID, name: str) -> Device:
         return Device(self.host.attach)
 
+    def adopt(self, uuid: UUID, name: str, device: Device, host: str, guest: str) -> None:
+        device.move(self.host.attach, host, guest)
+
     def forget(self, uuid: UUID, device: Device) -> None:
         """Nothing is kept."""
 
