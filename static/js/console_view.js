@@ -5,6 +5,9 @@ import { Inert, answering } from "./terminal_harmless.js";
 import { TextSocket } from "./text_socket.js";
 import { capital, clock, fill, kept, part, tool } from "./console_words.js";
 
+const GREY = 90; // SGR colours of our own lines
+const YELLOW = 33;
+
 export class ConsoleView extends EventTarget {
   // `root` holds the parts: terminal and state always; notice, size, mode, echo and lost where there is room.
   constructor(root, { fontSize = Number(kept("size")) || 14, focus = true } = {}) {
@@ -100,8 +103,8 @@ export class ConsoleView extends EventTarget {
   }
 
   // A line of ours between the guest's; it ends whatever escape sequence stood open.
-  mark(text) {
-    this.terminal.write(`\x18\x1b[0m\r\n\x1b[2m── ${text} ──\x1b[0m\r\n`);
+  mark(text, colour = GREY) {
+    this.terminal.write(`\x18\x1b[0m\r\n\x1b[${colour}m── ${text} ──\x1b[0m\r\n`);
   }
 
   // What the socket says
@@ -129,7 +132,7 @@ export class ConsoleView extends EventTarget {
     if ("ending" in status) this.endingIs(status);
     if (status.state) this.deviceIs(status.state);
     if (status.recording) this.isRecorded = status.recording.state === "on";
-    if (status.gap) this.mark(fill(this.isRecorded ? this.words.markGapRecorded : this.words.markGap, { bytes: status.gap.toLocaleString() }));
+    if (status.gap) this.mark(fill(this.isRecorded ? this.words.markGapRecorded : this.words.markGap, { bytes: status.gap.toLocaleString() }), YELLOW);
     if (status.mark && status.number > this.lastMark) {
       this.lastMark = status.number;
       const text = this.words[`mark${capital(status.mark)}`];

@@ -103,7 +103,7 @@ export class Playback extends EventTarget {
     let text = "";
     while (this.next < this.events.length && this.events[this.next].at <= this.position) {
       const event = this.events[this.next++];
-      text += event.kind === "m" ? `\x18\x1b[0m\r\n\x1b[2m── ${this.inert.shown(event.text)} ──\x1b[0m\r\n` : this.inert.shown(event.text);
+      text += event.kind === "m" ? `\x18\x1b[0m\r\n\x1b[90m── ${this.inert.shown(event.text)} ──\x1b[0m\r\n` : this.inert.shown(event.text);
     }
     if (text) this.terminal.write(text);
   }
