@@ -24,7 +24,8 @@ def recorded_guests() -> QuerySet[Guest]:
     recorded = Q(console_setting__record=True)
     if settings.RECORD_CONSOLES:
         recorded |= Q(console_setting__isnull=True)
-    return Guest.objects.filter(recorded, gone_at=None, host__enabled=True).select_related("host")
+    found = Guest.objects.filter(recorded, gone_at=None, host__enabled=True).select_related("host")
+    return found.only("uuid", "name", "definition", "next_boot", "host__name", "host__uri", "host__enabled")
 
 
 def change_setting(guest: Guest, *, keyboard: Sharing, record: bool, by: AbstractBaseUser, address: str = "") -> None:

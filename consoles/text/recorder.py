@@ -102,11 +102,11 @@ class Recorder:
         self._device.recorded("on")
         self.output()
 
-    def stop(self) -> None:
-        """Leave the device and finish the log."""
+    def stop(self, *, for_good: bool = True) -> None:
+        """Leave the device and finish the log; not for good: another recorder follows at once."""
         self._stopped = True
         self._device.leave(self)
-        if not self.failed_at:
+        if for_good:
             self._device.recorded("off")
         self._thread.do(self._finish)
 

@@ -60,7 +60,7 @@ class Recordings:
             if earlier and (not earlier.failed_at or time.monotonic() - earlier.failed_at < AGAIN_SECONDS):
                 continue
             if earlier:
-                earlier.stop()
+                earlier.stop(for_good=False)
             self._recorders[key] = recorder = Recorder(
                 self._device(recorded.guest, recorded.device),
                 log_directory(*key),

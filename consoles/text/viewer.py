@@ -29,6 +29,7 @@ from consoles.text.protocol import FromBrowser, Hello, MessageTooLong, ProtocolE
 WINDOW_BYTES = 256 * 1024
 SLOW_SECONDS = 45.0  # without an acknowledgement while output waits
 HELLO_SECONDS = 5.0
+ADMINISTER_SECONDS = 1.0  # between two requests that only administrators may make
 UNSENT_BYTES = 1024 * 1024  # a web process that reads nothing is not worth more
 _ids = itertools.count(1)
 
@@ -87,6 +88,7 @@ class Viewer(asyncio.Protocol):
         self._clock = ConsoleClock(settings.CONSOLE_HOURS * 3600, settings.CONSOLE_IDLE_MINUTES * 60)
         self._input_lost = 0
         self._refused_input = False
+        self._administered_at = -ADMINISTER_SECONDS
         self._warned = ""
 
     # The connection
@@ -205,11 +207,19 @@ class Viewer(asyncio.Protocol):
             if device.keyboard.request(self, word, to if isinstance(to, str) else ""):
                 return
             if word == "take":
-                self._broker.administer(self, "take")
+                self._administer("take")
             else:
-                self.refuse(word, _("The keyboard is not yours to do that."))
+                with self.language():
+                    self.refuse(word[:20], _("The keyboard is not yours to do that."))
         elif request.get("take_over") is True:
-            self._broker.administer(self, "take_over")
+            self._administer("take_over")
+
+    def _administer(self, request: str) -> None:
+        """Each costs a line of the audit record, granted or not: one a second is enough for a person."""
+        now = time.monotonic()
+        if now - self._administered_at > ADMINISTER_SECONDS:
+            self._administered_at = now
+            self._broker.administer(self, request)
 
     def refuse(self, request: str, sentence: str) -> None:
         """Tell that something was not done. Call it, and translate the sentence, in the person's language."""

@@ -129,6 +129,7 @@ async def test_a_full_disk_ends_the_recording_says_so_and_delays_nobody(
     monkeypatch.setattr("consoles.text.recordings.AGAIN_SECONDS", 0.0)
     await broker.settings_changed()
     await until(lambda: seat.said("recording")[-1]["state"] == "on")
+    assert [told["state"] for told in seat.said("recording")][-2:] == ["full", "on"]
 
 
 async def test_a_disk_that_is_too_slow_leaves_a_gap_and_delays_nobody(

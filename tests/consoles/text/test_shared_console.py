@@ -107,6 +107,20 @@ async def test_an_administrator_takes_the_keyboard_and_it_is_recorded(
     assert sorted(await actions()) == [("console.take_keyboard", "denied"), ("console.take_keyboard", "ok")]
 
 
+async def test_a_refusal_is_in_the_persons_language_and_a_storm_of_requests_is_recorded_once(
+    sit: Sit, ana: Person, eva: Person, one_holder: None
+) -> None:
+    await live(await sit(eva))
+    seat = await live(await sit(ana, language="pt-br"))
+    for _ in range(50):
+        ask(seat, keyboard="take")
+    ask(seat, keyboard="release")
+    await until(lambda: set(seat.said("refused")) == {"take", "release"})
+    assert seat.said("sentence")[0] != "The keyboard is not yours to do that."
+    await asyncio.sleep(0.2)
+    assert await actions() == [("console.take_keyboard", "denied")]
+
+
 async def test_a_changed_setting_is_told_and_enforced(
     sit: Sit, broker: TextBroker, link: FakeLink, ana: Person, guest: Guest
 ) -> None:
