@@ -110,6 +110,7 @@ export class ConsoleView extends EventTarget {
   // What the socket says
 
   output(bytes, replayed, drawn) {
+    this.put("hint", "");
     if (replayed) this.replaying += 1;
     else if (this.keyAt) {
       this.put("echo", fill(this.words.sayEcho, { ms: Math.max(1, Math.round(performance.now() - this.keyAt)) }));
@@ -176,7 +177,7 @@ export class ConsoleView extends EventTarget {
     }
     if (!status.resumed && status.replay[0] < status.replay[1]) this.mark(this.words.markReplay);
     if (!status.resumed) this.terminal.write(status.modes);
-    if (status.replay[1] === 0 && this.mayType) this.put("echo", this.words.sayPressEnter);
+    if (status.replay[1] === 0 && this.mayType) this.put("hint", this.words.sayPressEnter);
   }
 
   end(text, buttons) {

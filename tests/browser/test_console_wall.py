@@ -114,3 +114,17 @@ def test_axe_finds_nothing(
     expect(page.locator("[data-part=state]").first).to_have_text("Live", timeout=30_000)
     assert not axe.findings(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_in_portuguese_the_page_fits_a_phone(
+    new_context: Callable[..., BrowserContext], sign_in: Callable[..., None], lab: Lab
+) -> None:
+    page = new_context(locale="pt-BR", viewport={"width": 390, "height": 844}).new_page()
+    sign_in(page)
+    lab.wait_until_booted("web-1")
+    page.goto(f"/guests/{lab.uuid('web-1')}/console/text/")
+    expect(page.locator("#people [data-part=summary]")).to_have_text("1 pessoa: você pode digitar", timeout=30_000)
+    page.click("#send-keys summary")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not axe.findings(page)
+    page.screenshot(path="/tmp/i3p/pt.png")

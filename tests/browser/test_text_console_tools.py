@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.text_consoles import paste, press_enter_for_a_prompt, run, screen, wait_for
 from tests.labs.lab import Lab
+from tests.labs.product import Product
 
 pytestmark = pytest.mark.timeout(240)
 OpenConsole = Callable[..., Page]
@@ -76,7 +77,8 @@ def test_what_is_selected_is_copied(open_console: OpenConsole) -> None:
 
 
 def test_keys_are_sent_from_the_menu(page: Page) -> None:
-    run(page, "clear; cat", "cat")
+    run(page, "clear; echo begun-$((40+2))", "begun-42")
+    run(page, "cat", "# cat")
     page.wait_for_timeout(300)
     page.click("#send-keys summary")
     page.click("[data-send=ctrl-d]")
@@ -193,3 +195,31 @@ def test_too_many_consoles_have_a_sentence_of_their_own(
     other.wait_for_timeout(500)
     other.locator("#notice [data-tool=retry]").click()
     expect(other.locator("#state")).to_have_text("Live")
+
+
+def test_an_idle_console_is_announced_put_off_and_ended(
+    new_context: Callable[..., BrowserContext],
+    sign_in: Callable[..., None],
+    start_product: Callable[..., Product],
+    lab: Lab,
+) -> None:
+    own = start_product({"lab": lab.uri}, {"GUESTHOUSE_CONSOLE_IDLE_MINUTES": "0.15"})
+    page = new_context(base_url=own.url).new_page()
+    sign_in(page)
+    guest = lab.uuid("db-1")
+    for _ in range(40):  # the inventory of a new product takes its first turn
+        answer = page.goto(f"/find/?q={guest}")
+        assert answer is not None
+        if f"/guests/{guest}/" in page.url:
+            break
+        page.wait_for_timeout(500)
+    page.goto(f"/guests/{guest}/console/text/")
+    expect(page.locator("#notice")).to_contain_text("the console closes at", timeout=30_000)
+    first = page.inner_text("#notice p")
+    page.wait_for_timeout(2000)
+    page.get_by_role("button", name="I am here").click()
+    expect(page.locator("#notice p")).not_to_have_text(first)
+    expect(page.locator("#state")).to_have_text("Ended", timeout=30_000)
+    expect(page.locator("#notice")).to_contain_text("for a long time")
+    page.locator("#notice [data-tool=retry]").click()
+    expect(page.locator("#state")).to_have_text("Live")
