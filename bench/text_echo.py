@@ -154,6 +154,8 @@ def main() -> None:
         lab.wait_until_booted("db-1", 120)
         product = Product({"lab": lab.uri})
         session = WebSession(product.url, "admin", product.admin_password)
+        for name in ("web-1", "db-1"):
+            session.wait_for_console(lab.uuid(name))
         measure(lab, product, session, options)
     finally:
         if product:

@@ -158,10 +158,8 @@ def main() -> None:
         product = Product({"lab": lab.uri}, LIMITS)
         session = WebSession(product.url, "admin", product.admin_password)
         guests = [(lab.uuid(name), "serial0") for name in ("web-1", "db-1", "backup-1")]
-        deadline = time.monotonic() + 30
-        while "data-socket" not in session.get(f"/guests/{guests[-1][0]}/console/text/"):
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        for guest, _device in guests:
+            session.wait_for_console(guest)
         result = {
             "load": os.getloadavg()[0],
             "click_to_first_screen": clicks(session, guests[0][0], options.clicks),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -44,10 +43,7 @@ def post(session: WebSession, path: str, **fields: str) -> None:
 
 
 def test_two_serial_consoles_of_one_guest_and_a_log_on_the_host(admin: WebSession, guest: str, lab: Lab) -> None:
-    deadline = time.monotonic() + 30
-    while "data-socket" not in admin.get(f"/guests/{guest}/console/text/"):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    admin.wait_for_console(guest)
     post(admin, f"/guests/{guest}/console/add-serial/", key="once")
     post(admin, f"/guests/{guest}/console/add-serial/", key="once")
     xml = lab.virsh("dumpxml", guest, "--inactive")

@@ -8,6 +8,7 @@ import re
 import struct
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
@@ -38,6 +39,16 @@ class WebSession:
     def get(self, path: str) -> str:
         with self._opener.open(self.url + path, timeout=20) as answer:
             return str(answer.read().decode())
+
+    def wait_for_console(self, guest: str, seconds: float = 60) -> None:
+        """Until the inventory knows the guest and its console."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with suppress(urllib.error.HTTPError):
+                if "data-socket" in self.get(f"/guests/{guest}/console/text/"):
+                    return
+            assert time.monotonic() < deadline, f"{guest} has no console page"
+            time.sleep(0.3)
 
     @property
     def cookies(self) -> str:
