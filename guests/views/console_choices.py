@@ -24,6 +24,7 @@ class ConsoleChoice:
     where: str
     url: str
     why_not: str
+    log_url: str = ""  # where what it wrote is kept to be read, also while the guest is off
 
 
 def console_choices(guest: Guest) -> list[ConsoleChoice]:
@@ -61,7 +62,12 @@ def _text(guest: Guest, console: TextConsole, reason: str) -> ConsoleChoice:
         where=_("pty") if console.pty else _("not a pty"),
         url=reverse("consoles:text", args=[guest.pk, console.device]),
         why_not=reason,
+        log_url=reverse("consoles:past", args=[guest.pk, console.device]) if _is_kept(guest, console) else "",
     )
+
+
+def _is_kept(guest: Guest, console: TextConsole) -> bool:
+    return console.pty and not guest.host.uri.startswith("test:") and guest.host.enabled and guest.gone_at is None
 
 
 def _graphics(guest: Guest, graphics: Graphics, reason: str) -> ConsoleChoice:

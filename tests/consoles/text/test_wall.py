@@ -15,10 +15,16 @@ from consoles.console_settings import setting_of
 from consoles.models import Sharing
 from consoles.views.wall import MOST
 from guests.audit.models import AuditRecord
+from guests.hypervisor.domain_xml import parse_definition
+from guests.inventory.definition_json import definition_to_json
 from guests.inventory.models import Guest
+from guests.resources import GuestState
 from tests.consoles.conftest import Person
 from tests.consoles.text.conftest import SERIAL
 
+DEFINITION = """<domain type='qemu'><name>web-1</name><uuid>5f3c1b0e-0000-4000-8000-00000000000a</uuid>
+<memory>262144</memory><vcpu>1</vcpu><os><type arch='x86_64'>hvm</type></os>
+<devices><serial type='pty'><target type='isa-serial' port='0'/><alias name='serial0'/></serial></devices></domain>"""
 WALL = reverse("consoles:wall")
 
 
@@ -124,3 +130,11 @@ def test_the_log_is_for_who_may_watch(person: Callable[..., Person], guest: Gues
     client = person("eva", role="watcher").client
     assert client.get(page).status_code == 200
     assert client.get(reverse("consoles:past", args=[guest.pk, "serial9"])).status_code == 404
+
+
+def test_the_log_of_a_guest_that_is_off_is_found_on_its_page(person: Callable[..., Person], guest: Guest) -> None:
+    guest.state, guest.definition = GuestState.SHUT_OFF, definition_to_json(parse_definition(DEFINITION))
+    guest.save()
+    text = person(role="watcher").client.get(reverse("guests:console", args=[guest.pk])).content.decode()
+    assert reverse("consoles:past", args=[guest.pk, "serial0"]) in text
+    assert 'id="open-serial0"' not in text
