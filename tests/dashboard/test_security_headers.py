@@ -17,7 +17,12 @@ from tests.dashboard.failing_urls import SECRET
 from tests.dashboard.routes import ROUTES
 
 # Pages whose terminal needs style attributes: xterm.js places its rows with them.
-TEXT_CONSOLES = {"guests/<uuid:guest_id>/console/text/", "guests/<uuid:guest_id>/console/text/<slug:device>/"}
+TEXT_CONSOLES = {  # pages with a terminal on them
+    "guests/consoles/",
+    "guests/<uuid:guest_id>/console/text/",
+    "guests/<uuid:guest_id>/console/text/<slug:device>/",
+    "guests/<uuid:guest_id>/console/text/<slug:device>/log/",
+}
 FAILING = "tests.dashboard.failing_urls"
 # Written by GET, and no state of the product: when somebody was last seen, and a session's expiry.
 BOOKKEEPING = ("usersessions_usersession", "django_session", "last_login")
