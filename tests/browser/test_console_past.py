@@ -110,4 +110,3 @@ def test_axe_finds_nothing_in_the_log(recorded: Page, colours: str) -> None:
         page.set_viewport_size({"width": width, "height": 844})
         assert not axe.findings(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.screenshot(path=f"test-results/past-{colours}-{width}.png")

@@ -127,4 +127,3 @@ def test_in_portuguese_the_page_fits_a_phone(
     page.click("#send-keys summary")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not axe.findings(page)
-    page.screenshot(path="/tmp/i3p/pt.png")
