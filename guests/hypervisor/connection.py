@@ -18,8 +18,9 @@ import libvirt
 from django.utils.translation import gettext as _
 
 from guests.errors import AuthenticationFailed, HypervisorError, HypervisorUnreachable, NotSupported, OperationRefused
-from guests.hypervisor.event_loop import start_event_loop
+from guests.hypervisor.event_loop import in_event_loop, start_event_loop
 from guests.hypervisor.failures import translated_errors
+from guests.hypervisor.one_caller import OneCaller, Turn
 
 __all__ = ["Connection", "open_connection", "start_event_loop", "translated_errors"]
 
@@ -36,12 +37,14 @@ CLOSE_REASONS = {
 
 
 class Connection:
-    """One open connection; may be used by several threads. `raw` is libvirt's object, for this room only."""
+    """One open connection; may be used by several threads, one at a time. `raw` is libvirt's object, for this room."""
 
     def __init__(self, uri: str, raw: Any) -> None:
         parts = urlsplit(uri)
         self.uri = uri
-        self.raw = raw
+        self._turn = Turn()
+        self._libvirt = raw
+        self.raw: Any = OneCaller(raw, self._turn)
         self.host = parts.hostname or ""  # "" on this machine
         self.driver, _plus, self.transport = parts.scheme.partition("+")
         self.lacks: set[str] = set()  # calls that this host's driver was found not to have
@@ -50,8 +53,9 @@ class Connection:
         self._closed = False
         self._watched = False
         self._listeners: list[Callable[[str], None]] = []
+        self._endings: list[Callable[[], None]] = []
         self._kept: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def has_hung_guest(self) -> bool:
@@ -77,11 +81,9 @@ class Connection:
 
     def is_alive(self) -> bool:
         """Whether the connection is open as far as keepalive knows; asks nothing of the host."""
-        if self._closed:
-            return False
         try:
-            with translated_errors():
-                return bool(self.raw.isAlive())
+            with self._lock, translated_errors():  # under the lock: it is never asked of what is being closed
+                return not self._closed and bool(self.raw.isAlive())
         except NotSupported:
             return True
         except HypervisorError:
@@ -97,6 +99,11 @@ class Connection:
                 self._listeners.remove(listener)
 
         return forget
+
+    def before_close(self, ending: Callable[[], None]) -> None:
+        """Call `ending` while the connection is being closed, before libvirt lets go of it."""
+        with self._lock:
+            self._endings.append(ending)
 
     def watch(self, keepalive: tuple[int, int]) -> None:
         """Keepalive (seconds between, how many may be missed) and the close callback, where the driver has them."""
@@ -130,16 +137,22 @@ class Connection:
         closing.join(CLOSE_SECONDS)
 
     def _close(self) -> None:
+        """In order: no call is under way, nothing is called back any more, then libvirt lets go."""
         if self.beside is not None:
             self.beside.close()
-        # libvirt 9.0 loses a second caller on a connection whose keepalive ends, and may crash when the host wakes up.
-        for thread in self.stuck_stats:
-            thread.join()
+        with self._turn.taken(-1):
+            pass  # nothing is asked while a call hangs
+        with self._lock:
+            endings = list(self._endings)
+        for end in endings:
+            end()
         with suppress(HypervisorError), translated_errors():
             if self._watched:
                 self.raw.unregisterCloseCallback()
-        with suppress(HypervisorError), translated_errors():
-            self.raw.close()
+        # A callback that still runs holds a guest of this connection; the last to let go asks the host, and waits.
+        in_event_loop(lambda: None)
+        with suppress(HypervisorError), translated_errors(), self._turn.taken(-1):
+            self._libvirt.close()
 
 
 class _Opening:

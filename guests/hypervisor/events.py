@@ -43,6 +43,8 @@ class Subscriptions:
         self._lock = threading.Lock()
         self._callbacks: tuple[Callback, ...] = ()
         self._ids: list[int] = []
+        # libvirt's registrations hold the connection: it would stay open for good.
+        connection.before_close(self.end)
 
     def add(self, callback: Callback) -> None:
         """Tell `callback` from now on."""
@@ -56,13 +58,19 @@ class Subscriptions:
             self._callbacks = (*self._callbacks, callback)
 
     def remove(self, callback: Callback) -> None:
-        """Tell it nothing more; a connection that broke has forgotten everybody already."""
+        """Tell it nothing more; a connection that was closed has forgotten everybody already."""
         with self._lock:
             if callback not in self._callbacks:
                 return
             self._callbacks = tuple(other for other in self._callbacks if other != callback)
             if not self._callbacks:
                 self._deregister()
+
+    def end(self) -> None:
+        """Tell nobody anything more."""
+        with self._lock:
+            self._callbacks = ()
+            self._deregister()
 
     def _register(self) -> None:
         """Ask libvirt for every event that the driver has; lifecycle events are required."""
