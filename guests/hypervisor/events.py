@@ -74,10 +74,10 @@ class Subscriptions:
 
     def _register(self) -> None:
         """Ask libvirt for every event that the driver has; lifecycle events are required."""
-        raw = self._connection.raw
+        own = self._connection.own
         with translated_errors():
             self._ids.append(
-                raw.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
+                own.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
             )
         for event, method in (
             (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._reboot),
@@ -88,13 +88,13 @@ class Subscriptions:
             (libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, self._tray),
         ):
             with suppress(NotSupported), translated_errors():
-                self._ids.append(raw.domainEventRegisterAny(None, event, method, None))
+                self._ids.append(own.domainEventRegisterAny(None, event, method, None))
 
     def _deregister(self) -> None:
         ids, self._ids = self._ids, []
         for number in ids:
             with suppress(HypervisorError), translated_errors():
-                self._connection.raw.domainEventDeregisterAny(number)
+                self._connection.own.domainEventDeregisterAny(number)
 
     def _tell(self, domain: Any, kind: EventKind, detail: str, kib: int | None = None) -> None:
         event = GuestEvent(kind, UUID(domain.UUIDString()), domain.name(), detail, kib)

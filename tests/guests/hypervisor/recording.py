@@ -47,9 +47,9 @@ def _bare(argument: Any) -> Any:
 def recorded(connection: Connection) -> Iterator[list[str]]:
     """The names of the libvirt calls made through a connection meanwhile."""
     calls: list[str] = []
-    real = connection.raw
-    connection.raw = _Recorded(real, calls)
+    real = connection.own
+    connection.own = _Recorded(real, calls)
     try:
         yield calls
     finally:
-        connection.raw = real
+        connection.own = real
