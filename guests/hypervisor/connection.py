@@ -226,9 +226,10 @@ def open_connection(
     if not slot.acquire(timeout=deadline_s):
         raise _silent(deadline_s)
     try:
-        connection = Attempt(lambda: _opened(uri, keepalive), Connection.close, slot).wait(deadline_s)
-    except TimeoutError:
-        raise _silent(deadline_s) from None
+        try:
+            connection = Attempt(lambda: _opened(uri, keepalive), Connection.close, slot).wait(deadline_s)
+        except TimeoutError:
+            raise _silent(deadline_s) from None
     except AuthenticationFailed:
         raise
     except HypervisorUnreachable as error:
