@@ -138,7 +138,8 @@ def measure(options: argparse.Namespace, directory: Path) -> None:
     thread.start()
     row = until(lambda: Guest.objects.filter(name=options.guest, state="running").first())
     service = until(lambda: next(iter(worker.services.values()), None))
-    raw = until(lambda: service.connection()).raw
+    until(lambda: service.is_up)
+    raw = service.connection().raw
     if options.uri:
         from guests.hypervisor.connection import open_connection
 

@@ -20,9 +20,9 @@ from guests.access import Action, hosts_visible_to, may, visible_to
 from guests.inventory.models import Host, HostLease, HostState
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
-from guests.views.guest_list import UNSHOWN
 from guests.views.guest_row import build_rows, place_rows
 from guests.views.list_query import ACTIVE, is_stale
+from guests.views.listed_guest import listed
 
 GUESTS_SHOWN = 100
 MARKS = {
@@ -129,16 +129,14 @@ def _line(host: Host, sums: Mapping[str, Any], *, silent: bool) -> HostLine:
 def _rows(request: HttpRequest, host: Host) -> SafeString:
     """The rows of the first guests of the host, running ones first."""
     guests = list(
-        visible_to(request.user)
-        .filter(host=host, gone_at=None)
-        .defer(*UNSHOWN)
-        .order_by("domain_id", "name")[:GUESTS_SHOWN]
+        listed(visible_to(request.user).filter(host=host, gone_at=None).order_by("domain_id", "name")[:GUESTS_SHOWN])
     )
     guests.sort(key=lambda guest: (guest.state == GuestState.SHUT_OFF, guest.name.lower()))
     now = timezone.now()
     operations: dict[object, Operation] = {}
     for operation in Operation.objects.filter(
-        guest__in=guests, state__in=[OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING]
+        guest__in=[guest.pk for guest in guests],
+        state__in=[OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING],
     ).order_by("asked_at"):
         operations[operation.guest_id] = operation
     rows = build_rows(

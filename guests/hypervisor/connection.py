@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,14 +17,17 @@ import libvirt
 from django.utils.translation import gettext as _
 
 from guests.errors import AuthenticationFailed, HypervisorError, HypervisorUnreachable, NotSupported, OperationRefused
-from guests.hypervisor.event_loop import start_event_loop
+from guests.hypervisor.attempts import Attempt, Slots
+from guests.hypervisor.event_loop import in_event_loop, start_event_loop
 from guests.hypervisor.failures import translated_errors
+from guests.hypervisor.one_caller import OneCaller, Turn
 
 __all__ = ["Connection", "open_connection", "start_event_loop", "translated_errors"]
 
 logger = logging.getLogger(__name__)
 
 OPENINGS_PER_URI = 6
+OPEN_SECONDS = 5.0  # of a connection beside one on which a call hangs
 CLOSE_SECONDS = 2.0
 CLOSE_REASONS = {
     libvirt.VIR_CONNECT_CLOSE_REASON_ERROR: "error",
@@ -36,27 +38,54 @@ CLOSE_REASONS = {
 
 
 class Connection:
-    """One open connection; may be used by several threads. `raw` is libvirt's object, for this room only."""
+    """One open connection; may be used by several threads. `raw` and `own` are libvirt's object, for this room only."""
 
     def __init__(self, uri: str, raw: Any) -> None:
         parts = urlsplit(uri)
         self.uri = uri
-        self.raw = raw
+        self._turn = Turn()
+        self._libvirt = raw
+        self.own: Any = OneCaller(raw, self._turn)  # this connection itself, even while a call hangs on it
         self.host = parts.hostname or ""  # "" on this machine
         self.driver, _plus, self.transport = parts.scheme.partition("+")
         self.lacks: set[str] = set()  # calls that this host's driver was found not to have
         self.stuck_stats: list[threading.Thread] = []  # stats calls that have not come back
-        self.beside: Connection | None = None  # where a host is asked while a call hangs on this one
+        self._beside: Connection | None = None  # where the host is asked while a call hangs on this one
+        self._opening_beside = threading.Lock()
         self._closed = False
         self._watched = False
         self._listeners: list[Callable[[str], None]] = []
+        self._endings: list[Callable[[], None]] = []
         self._kept: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def has_hung_guest(self) -> bool:
         """Whether a stats call is held up by a guest that does not answer: figures of some guests are missing."""
         return any(thread.is_alive() for thread in self.stuck_stats)
+
+    @property
+    def raw(self) -> Any:
+        """Where to ask the host now. HypervisorUnreachable when that needs a connection that cannot be opened."""
+        return self.free()[0].own
+
+    def free(self) -> tuple[Connection, int]:
+        """Itself, or a connection beside it while a stats call hangs here; and on how many one hangs.
+
+        Opening it takes up to OPEN_SECONDS, and raises HypervisorUnreachable after them.
+        """
+        if not self.has_hung_guest:
+            return self, 0
+        with self._opening_beside:
+            if self._closed:
+                raise HypervisorUnreachable(_("The connection to the host is closed."))
+            if self._beside is None or not self._beside.is_alive():
+                if self._beside is not None:
+                    self._beside.close()
+                self._beside = open_connection(self.uri, deadline_s=OPEN_SECONDS)
+            beside = self._beside
+        free, hung = beside.free()
+        return free, hung + 1
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What a module of this room keeps with a connection, made at first use."""
@@ -77,11 +106,9 @@ class Connection:
 
     def is_alive(self) -> bool:
         """Whether the connection is open as far as keepalive knows; asks nothing of the host."""
-        if self._closed:
-            return False
         try:
-            with translated_errors():
-                return bool(self.raw.isAlive())
+            with self._lock, translated_errors():  # under the lock: it is never asked of what is being closed
+                return not self._closed and bool(self.own.isAlive())
         except NotSupported:
             return True
         except HypervisorError:
@@ -98,14 +125,19 @@ class Connection:
 
         return forget
 
+    def before_close(self, ending: Callable[[], None]) -> None:
+        """Call `ending` while the connection is being closed, before libvirt lets go of it."""
+        with self._lock:
+            self._endings.append(ending)
+
     def watch(self, keepalive: tuple[int, int]) -> None:
         """Keepalive (seconds between, how many may be missed) and the close callback, where the driver has them."""
         if self.is_test:
             return
         with suppress(NotSupported), translated_errors():
-            self.raw.setKeepAlive(*keepalive)
+            self.own.setKeepAlive(*keepalive)
         with suppress(NotSupported), translated_errors():
-            self.raw.registerCloseCallback(self._was_closed, None)
+            self.own.registerCloseCallback(self._was_closed, None)
             self._watched = True
 
     def _was_closed(self, _raw: Any, reason: int, _opaque: Any) -> None:
@@ -130,74 +162,26 @@ class Connection:
         closing.join(CLOSE_SECONDS)
 
     def _close(self) -> None:
-        if self.beside is not None:
-            self.beside.close()
-        # libvirt 9.0 loses a second caller on a connection whose keepalive ends, and may crash when the host wakes up.
-        for thread in self.stuck_stats:
-            thread.join()
+        """In order: no call is under way, nothing is called back any more, then libvirt lets go."""
+        with self._opening_beside:
+            if self._beside is not None:
+                self._beside.close()
+        with self._turn.taken(-1):
+            pass  # nothing is asked while a call hangs
+        with self._lock:
+            endings = list(self._endings)
+        for end in endings:
+            end()
         with suppress(HypervisorError), translated_errors():
             if self._watched:
-                self.raw.unregisterCloseCallback()
-        with suppress(HypervisorError), translated_errors():
-            self.raw.close()
+                self.own.unregisterCloseCallback()
+        # A callback that still runs holds a guest of this connection; the last to let go asks the host, and waits.
+        in_event_loop(lambda: None)
+        with suppress(HypervisorError), translated_errors(), self._turn.taken(-1):
+            self._libvirt.close()
 
 
-class _Opening:
-    """One attempt to open, in a thread that may outlive the one who waits for it."""
-
-    def __init__(self, uri: str, keepalive: tuple[int, int], slot: threading.Semaphore) -> None:
-        self._uri = uri
-        self._keepalive = keepalive
-        self._slot = slot
-        self._lock = threading.Lock()
-        self._left_behind = False
-        self._connection: Connection | None = None
-        self._error: Exception | None = None
-        self._done = threading.Event()
-        threading.Thread(target=self._run, name="libvirt-open", daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            with translated_errors():
-                connection = Connection(self._uri, libvirt.open(dialled(self._uri)))
-            connection.watch(self._keepalive)
-            with self._lock:
-                self._connection = connection
-                left_behind = self._left_behind
-            if left_behind:
-                connection.close()
-        except Exception as error:
-            self._error = error
-        finally:
-            self._slot.release()
-            self._done.set()
-
-    def wait(self, seconds: float) -> Connection:
-        """The connection, or the error; after `seconds` the attempt is left behind and closes itself when it ends."""
-        self._done.wait(seconds)
-        with self._lock:
-            if self._connection is None and self._error is None:
-                self._left_behind = True
-                raise _silent(seconds)
-        if self._error is not None:
-            raise self._error
-        assert self._connection is not None
-        return self._connection
-
-
-class _Slots:
-    """How many openings of one address may be under way in this process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._slots: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(OPENINGS_PER_URI))
-
-    def of(self, uri: str) -> threading.Semaphore:
-        with self._lock:
-            return self._slots[uri]
-
-
-_slots = _Slots()
+_slots = Slots(OPENINGS_PER_URI)
 
 
 def _silent(seconds: float) -> HypervisorUnreachable:
@@ -214,6 +198,13 @@ def dialled(uri: str) -> str:
     if not any(name == "no_tty" for name, _value in query):
         query.append(("no_tty", "1"))
     return urlunsplit(SplitResult(parts.scheme, parts.netloc, parts.path, urlencode(query, safe="/"), parts.fragment))
+
+
+def _opened(uri: str, keepalive: tuple[int, int]) -> Connection:
+    with translated_errors():
+        connection = Connection(uri, libvirt.open(dialled(uri)))
+    connection.watch(keepalive)
+    return connection
 
 
 def open_connection(
@@ -235,7 +226,10 @@ def open_connection(
     if not slot.acquire(timeout=deadline_s):
         raise _silent(deadline_s)
     try:
-        connection = _Opening(uri, keepalive, slot).wait(deadline_s)
+        try:
+            connection = Attempt(lambda: _opened(uri, keepalive), Connection.close, slot).wait(deadline_s)
+        except TimeoutError:
+            raise _silent(deadline_s) from None
     except AuthenticationFailed:
         raise
     except HypervisorUnreachable as error:

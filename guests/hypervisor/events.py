@@ -43,6 +43,8 @@ class Subscriptions:
         self._lock = threading.Lock()
         self._callbacks: tuple[Callback, ...] = ()
         self._ids: list[int] = []
+        # libvirt's registrations hold the connection: it would stay open for good.
+        connection.before_close(self.end)
 
     def add(self, callback: Callback) -> None:
         """Tell `callback` from now on."""
@@ -56,7 +58,7 @@ class Subscriptions:
             self._callbacks = (*self._callbacks, callback)
 
     def remove(self, callback: Callback) -> None:
-        """Tell it nothing more; a connection that broke has forgotten everybody already."""
+        """Tell it nothing more; a connection that was closed has forgotten everybody already."""
         with self._lock:
             if callback not in self._callbacks:
                 return
@@ -64,12 +66,18 @@ class Subscriptions:
             if not self._callbacks:
                 self._deregister()
 
+    def end(self) -> None:
+        """Tell nobody anything more."""
+        with self._lock:
+            self._callbacks = ()
+            self._deregister()
+
     def _register(self) -> None:
         """Ask libvirt for every event that the driver has; lifecycle events are required."""
-        raw = self._connection.raw
+        own = self._connection.own
         with translated_errors():
             self._ids.append(
-                raw.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
+                own.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
             )
         for event, method in (
             (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, self._reboot),
@@ -80,13 +88,13 @@ class Subscriptions:
             (libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, self._tray),
         ):
             with suppress(NotSupported), translated_errors():
-                self._ids.append(raw.domainEventRegisterAny(None, event, method, None))
+                self._ids.append(own.domainEventRegisterAny(None, event, method, None))
 
     def _deregister(self) -> None:
         ids, self._ids = self._ids, []
         for number in ids:
             with suppress(HypervisorError), translated_errors():
-                self._connection.raw.domainEventDeregisterAny(number)
+                self._connection.own.domainEventDeregisterAny(number)
 
     def _tell(self, domain: Any, kind: EventKind, detail: str, kib: int | None = None) -> None:
         event = GuestEvent(kind, UUID(domain.UUIDString()), domain.name(), detail, kib)

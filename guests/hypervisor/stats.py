@@ -2,7 +2,7 @@
 
 A QEMU that hangs holds the bulk call up until it goes on. The call then stays behind in its thread, and until it comes
 back the guests that answer (`controlInfo`, which needs no lock of the guest) are asked for without the others, over a
-connection beside it: libvirt 9.0 never wakes a second caller of a connection that keepalive ends, and may crash later.
+connection beside it, as is everything else (`Connection.free`): there is one caller at a time on each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from uuid import UUID
 import libvirt
 
 from guests.errors import GuestNotFound, NotSupported, OperationRefused
-from guests.hypervisor.connection import Connection, open_connection
+from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.guest_stats import stats_of_each
 from guests.hypervisor.states import state_of
@@ -33,7 +33,6 @@ GROUPS = (
 # NOWAIT: a guest that is busy with a job reports what is known without its lock.
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 BULK_SECONDS = 5.0
-OPEN_SECONDS = 5.0
 STUCK_CALLS = 2
 
 Records = list[tuple[Any, dict[str, Any]]]
@@ -53,7 +52,7 @@ def list_stats(
     if c.stuck_stats:
         return _stats_of_answering(c, bulk_s)
     try:
-        records = _within(c, bulk_s, lambda: c.raw.getAllDomainStats(GROUPS, NOWAIT))
+        records = _within(c, bulk_s, lambda: c.own.getAllDomainStats(GROUPS, NOWAIT))
     except NotSupported:
         c.lacks.add("getAllDomainStats")
         return stats_of_each(c, known or {})
@@ -87,29 +86,18 @@ def _within(c: Connection, seconds: float, call: Callable[[], Records]) -> Recor
 
 def _stats_of_answering(c: Connection, seconds: float) -> list[GuestStats]:
     """Samples while some guest hangs: those that answer in full, the others with their state only."""
-    free, stuck = _beside(c)
+    free, stuck = c.free()
     with translated_errors():
-        domains = free.raw.listAllDomains(0)
+        domains = free.own.listAllDomains(0)
     records: Records | None = []
     if stuck < STUCK_CALLS:
         answering = [domain for domain in domains if domain.ID() < 0 or _answers(domain)]
         if answering:
-            records = _within(free, seconds, lambda: free.raw.domainListGetStats(answering, GROUPS, NOWAIT))
+            records = _within(free, seconds, lambda: free.own.domainListGetStats(answering, GROUPS, NOWAIT))
             if records is None:
                 return _stats_of_answering(c, seconds)
     samples = {d.UUIDString(): _from_record(d, record) for d, record in records or []}
     return [samples.get(d.UUIDString()) or _state_only(d) for d in domains]
-
-
-def _beside(c: Connection) -> tuple[Connection, int]:
-    """A connection on which no call hangs, and on how many one does. HypervisorUnreachable when the host hangs."""
-    stuck = 0
-    while c.has_hung_guest:
-        stuck += 1
-        if c.beside is None or not c.beside.is_alive():
-            c.beside = open_connection(c.uri, deadline_s=OPEN_SECONDS)
-        c = c.beside
-    return c, stuck
 
 
 def _answers(domain: Any) -> bool:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from guests.errors import HypervisorError, HypervisorUnreachable, NotSupported, OperationRefused
 from guests.hypervisor.connection import Connection
+from guests.hypervisor.event_loop import in_event_loop
 from guests.hypervisor.failures import busy, translated_errors
 from guests.hypervisor.reading import find_domain
 
@@ -130,14 +131,18 @@ class TextStream:
             logger.exception("the reader of a text console failed at its end")
 
     def _release(self, *, abort: bool) -> None:
-        # Without the removal the stream, its descriptor and this object are never freed (libvirt-python#8).
-        with suppress(HypervisorError), translated_errors():
-            self._stream.eventRemoveCallback()
+        # Removed while it runs, the callback is freed under a lock that freeing the stream takes, too.
+        in_event_loop(self._forget_callback)
         try:
             with translated_errors():
                 self._stream.abort() if abort else self._stream.finish()
         except HypervisorError as error:
             logger.debug("letting go of a text console: %s", error.detail)
+
+    def _forget_callback(self) -> None:
+        # Without the removal the stream, its descriptor and this object are never freed (libvirt-python#8).
+        with suppress(HypervisorError), translated_errors():
+            self._stream.eventRemoveCallback()
 
 
 def open_text_stream(

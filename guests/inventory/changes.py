@@ -2,7 +2,7 @@
 
 Writers call `next_revision(feed)` inside their transaction and store it on the rows they change. Readers run one
 `ChangeFeed` per process: a thread that notices commits of other processes (SQLite: `PRAGMA data_version` on a
-connection kept open, every 50 ms; PostgreSQL: LISTEN) and calls its subscribers with the feeds whose revision moved.
+connection kept open, every 20 ms; PostgreSQL: LISTEN) and calls its subscribers with the feeds whose revision moved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from guests.inventory.models import Revision
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 SAFETY_POLL_SECONDS = 1.0
 CHANNEL = "guesthouse_changes"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import models
 from django.urls import reverse
@@ -167,7 +167,28 @@ class Guest(models.Model):
 
     @property
     def used_kib(self) -> int | None:
-        """What the guest uses: what it holds less what could be taken away; None without balloon statistics."""
-        if self.usable_kib is None or not self.is_active:
-            return None
-        return max(0, (self.balloon_kib or self.current_kib) - self.usable_kib)
+        """What the guest uses, KiB; see `memory_in_use`."""
+        return memory_in_use(self)
+
+
+class Holding(Protocol):
+    """What is needed to say what a guest uses: the model, or a row of some of its columns."""
+
+    @property
+    def current_kib(self) -> int: ...
+
+    @property
+    def balloon_kib(self) -> int | None: ...
+
+    @property
+    def usable_kib(self) -> int | None: ...
+
+    @property
+    def is_active(self) -> bool: ...
+
+
+def memory_in_use(guest: Holding) -> int | None:
+    """What the guest holds less what could be taken away, KiB; None without balloon statistics or while shut off."""
+    if guest.usable_kib is None or not guest.is_active:
+        return None
+    return max(0, (guest.balloon_kib or guest.current_kib) - guest.usable_kib)

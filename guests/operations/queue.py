@@ -19,7 +19,7 @@ from guests.inventory.models import Guest
 from guests.operations.kinds import KINDS
 from guests.operations.models import Operation, OperationState
 
-POLL_SECONDS = 0.02
+FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.01, 0.1  # most changes take less than a tenth of a second
 
 
 def new_key() -> str:
@@ -107,8 +107,9 @@ def wait_for_end(operation: Operation, seconds: float = 2.0) -> Operation:
 
     Must not be called inside a transaction: nothing of the worker's would be seen.
     """
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, FIRST_POLL_SECONDS
     while not operation.is_over and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(1.2 * pause, LAST_POLL_SECONDS)
         operation.refresh_from_db()
     return operation

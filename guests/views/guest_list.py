@@ -23,6 +23,7 @@ from guests.operations.models import Operation, OperationState
 from guests.templatetags.guesthouse import STATE_WORDS, icons_url, mark_of
 from guests.views.guest_row import GuestRow, build_rows, place_rows
 from guests.views.list_query import PAGE_SIZE, Counts, ListQuery, count, is_stale, with_shown_state
+from guests.views.listed_guest import ListedGuest, listed
 
 COLUMNS = [
     ("state", _("State"), "c-state"),
@@ -37,8 +38,6 @@ COLUMNS = [
     ("since", _("Since"), "c-since n"),
 ]
 OPEN = [OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING]
-# The large columns that no row shows: definitions and per-device usage.
-UNSHOWN = ("definition", "next_boot", "disk_usage", "nic_usage", "macs", "uuid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class GuestListing:
     def page(self) -> QuerySet[Guest]:
         """The guests of the page asked for, at most PAGE_SIZE."""
         start = (min(self.query.page, self.pages) - 1) * PAGE_SIZE
-        return self.query.ordered(self.matching().defer(*UNSHOWN))[start : start + PAGE_SIZE]
+        return self.query.ordered(self.matching())[start : start + PAGE_SIZE]
 
     def matching(self) -> QuerySet[Guest]:
         return self.query.filtered(self.found)
@@ -110,7 +109,7 @@ class GuestListing:
     def pages(self) -> int:
         return max(1, -(-self.total // PAGE_SIZE))
 
-    def rows(self, guests: list[Guest]) -> list[GuestRow]:
+    def rows(self, guests: list[ListedGuest]) -> list[GuestRow]:
         """Their rows; two queries, however many they are."""
         ids = [guest.pk for guest in guests]
         # All that are under way, which are few: naming the guests would cost more.
@@ -217,7 +216,7 @@ class GuestListing:
 def guest_list(request: HttpRequest) -> HttpResponse:
     """The page; for htmx the part of it that search, chips, headings and pages change."""
     listing = GuestListing(request.user, ListQuery.from_parameters(request.GET))
-    context = listing.context(listing.rows(list(listing.page())))
+    context = listing.context(listing.rows(list(listed(listing.page()))))
     context["key"] = new_key()
     part = request.headers.get("HX-Target") == "guest-list" and not request.headers.get("HX-History-Restore-Request")
     return render(request, "guests/guest_list.html#listing" if part else "guests/guest_list.html", context)
@@ -236,5 +235,5 @@ def guest_rows(request: HttpRequest) -> HttpResponse:
             ids.append(UUID(text))
         except ValueError:
             continue
-    guests = list(listing.matching().defer(*UNSHOWN).filter(pk__in=ids)) if ids else []
+    guests = list(listed(listing.matching().filter(pk__in=ids))) if ids else []
     return render(request, "guests/guest_list.html#changed", listing.context(listing.rows(guests)))

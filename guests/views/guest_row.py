@@ -22,6 +22,7 @@ from guests.resources import GuestState
 from guests.templatetags.guesthouse import STATE_WORDS, ago, icon, lasting, mark_of, state_mark
 from guests.templatetags.measures import bar_svg, memory_amount, memory_unit, sparkline_svg
 from guests.units import rate_number
+from guests.views.listed_guest import ListedGuest
 from guests.views.row_template import filled
 
 # Which acts fit a state. Force off is not among them: it wants a question first, on the guest's own page.
@@ -106,7 +107,7 @@ def _words(language: str) -> RowWords:
     )
 
 
-def fitting(guest: Guest) -> tuple[str, ...]:
+def fitting(guest: Guest | ListedGuest) -> tuple[str, ...]:
     """What can be asked of the guest in its state; nothing of a host's own privileged guest."""
     return () if guest.privileged else FITTING.get(guest.state, ())
 
@@ -114,11 +115,11 @@ def fitting(guest: Guest) -> tuple[str, ...]:
 def place_rows(rows: Iterable[GuestRow], template: str = "guests/includes/row.html") -> SafeString:
     """The rows as text of a table's body."""
     place = filled(template, get_language() or "")
-    return mark_safe("".join(map(place, rows)))  # noqa: S308 made of safe rows
+    return SafeString("".join(map(place, rows)))
 
 
 def build_rows(
-    guests: Iterable[Guest],
+    guests: Iterable[ListedGuest],
     *,
     hosts: Mapping[UUID, Host],
     stale: Collection[UUID],
@@ -185,7 +186,7 @@ def tag(text: str, kind: str = "", mark: str = "") -> SafeString:
     return format_html('<span class="gh-tag {}">{}{}</span>', kind, icon(mark) if mark else "", text)
 
 
-def _sub(guest: Guest, host: Host, operation: Operation | None, *, is_stale: bool) -> SafeString:
+def _sub(guest: ListedGuest, host: Host, operation: Operation | None, *, is_stale: bool) -> SafeString:
     """The second line: the one thing that most needs to be known."""
     if is_stale:
         return format_html("{}", _("last seen %(ago)s") % {"ago": ago(guest.seen_at or host.seen_at)})
@@ -221,7 +222,7 @@ def _moving(operation: Operation) -> SafeString:
     )
 
 
-def pending_words(guest: Guest) -> str:
+def pending_words(guest: Guest | ListedGuest) -> str:
     """What the next boot changes: "maximum 24.0 GiB"; "" for nothing."""
     if not guest.is_active:
         return ""
@@ -244,7 +245,7 @@ def pending_words(guest: Guest) -> str:
     return ", ".join(changes)
 
 
-def _memory(guest: Guest, operation: Operation | None, words: RowWords) -> tuple[str, str, str, str]:
+def _memory(guest: ListedGuest, operation: Operation | None, words: RowWords) -> tuple[str, str, str, str]:
     """Used, current, maximum with unit, and the bar; "?" for a use that is not known, "–" where nothing runs."""
     unit_kib, unit = memory_unit(guest.maximum_kib)
     percent = 100 / max(1, guest.maximum_kib)
@@ -278,7 +279,7 @@ def _asked_kib(operation: Operation | None) -> int | None:
     return kib if isinstance(kib, int) else None
 
 
-def _cpu(guest: Guest, words: RowWords) -> str:
+def _cpu(guest: ListedGuest, words: RowWords) -> str:
     percent = "?" if guest.cpu_percent is None else str(round(guest.cpu_percent))
     spark = sparkline_svg(guest.cpu_history, words.cpu % {"percent": percent})
     return f'<div class="gh-cpu">{spark}<span>{percent} <span class="unit">%</span></span></div>'

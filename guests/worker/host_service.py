@@ -87,6 +87,11 @@ class HostService:
             self.stop()
             self._on_lost(self.lease)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the host was read over a connection that stands."""
+        return self._up is not None
+
     def connection(self) -> Connection:
         """The connection that is read; HypervisorUnreachable while there is none."""
         up = self._up

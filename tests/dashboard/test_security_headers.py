@@ -205,10 +205,11 @@ def test_F14_liveness_says_only_ok(client: Client, db: None) -> None:
 
 def test_D8_htmx_is_hardened_on_every_page(site: Site) -> None:
     html = site.client("root").get("/guests/").content.decode()
-    config = re.search(r"""name="htmx-config" content='([^']*)'""", html)
+    config = re.search(r"""name="htmx-config"\s+content='([^']*)'""", html)
     assert config
     for setting in (
         '"allowEval":false',
+        '"allowScriptTags":false',
         '"includeIndicatorStyles":false',
         '"selfRequestsOnly":true',
         '"historyCacheSize":0',

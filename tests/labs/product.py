@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 from deploy.demo.processes import Process, children, process, wait_until
@@ -25,6 +27,7 @@ class Product:
 
     def __init__(self, hosts: dict[str, str], settings: dict[str, str] | None = None) -> None:
         self.data_dir = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+        self.hosts = len(hosts)
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.admin_password = ADMIN_PASSWORD
@@ -61,7 +64,7 @@ class Product:
         return done.stdout
 
     def start(self) -> None:
-        """Start `serve`; returns when a page answers."""
+        """Start `serve`; returns when a page answers and every host was read, or found not to answer."""
         with self.log.open("ab") as log:
             self._serve = subprocess.Popen(
                 [sys.executable, REPOSITORY / "manage.py", "serve"],
@@ -75,6 +78,15 @@ class Product:
             self.stop()
         if not self.is_running():
             raise AssertionError(f"The product did not come up:\n{self.log.read_text(errors='replace')[-4000:]}")
+        if not wait_until(self.knows_its_hosts, 30):
+            self.stop()
+            raise AssertionError(f"The worker read no host:\n{self.log.read_text(errors='replace')[-4000:]}")
+
+    def knows_its_hosts(self) -> bool:
+        """Whether the worker tried every host since this start: it was read, or said not to answer."""
+        with closing(sqlite3.connect(f"file:{self.data_dir}/data/guesthouse.sqlite3?mode=ro", uri=True)) as database:
+            states = [state for (state,) in database.execute("SELECT state FROM guests_host WHERE enabled")]
+        return len(states) == self.hosts and "connecting" not in states
 
     def is_running(self) -> bool:
         """Whether `serve` runs."""

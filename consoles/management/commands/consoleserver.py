@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -46,6 +47,10 @@ class Command(BaseCommand):
             for end in (relay.stop, sessions.stop, feed.stop):
                 end()
         logger.info("the console server stopped")
+        logging.shutdown()
+        sys.stderr.flush()
+        # A thread that hangs in libvirt must not come back into an interpreter that is being taken down.
+        os._exit(0)
 
 
 def raise_descriptor_limit() -> None:

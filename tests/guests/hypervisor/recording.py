@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import libvirt
-
 from guests.hypervisor.connection import Connection
+from guests.hypervisor.one_caller import OneCaller
 
 LOCAL = {"UUIDString", "name", "ID", "isAlive"}  # answered by the client library: they cost nothing
 
@@ -31,7 +30,7 @@ class _Recorded:
         return call
 
     def _wrapped(self, answer: Any) -> Any:
-        if isinstance(answer, libvirt.virDomain):
+        if isinstance(answer, OneCaller):
             return _Recorded(answer, self._calls)
         if isinstance(answer, (list, tuple)):
             return type(answer)(self._wrapped(part) for part in answer)
@@ -48,9 +47,9 @@ def _bare(argument: Any) -> Any:
 def recorded(connection: Connection) -> Iterator[list[str]]:
     """The names of the libvirt calls made through a connection meanwhile."""
     calls: list[str] = []
-    real = connection.raw
-    connection.raw = _Recorded(real, calls)
+    real = connection.own
+    connection.own = _Recorded(real, calls)
     try:
         yield calls
     finally:
-        connection.raw = real
+        connection.own = real

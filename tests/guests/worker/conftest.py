@@ -46,21 +46,15 @@ class RunningWorker:
             connection.close()
 
     def service(self, name: str) -> HostService:
-        host = Host.objects.get(name=name)
+        host = until(lambda: Host.objects.filter(name=name).first())
         service: HostService = until(lambda: self.worker.services.get(host.pk))
         return service
 
     def libvirt(self, name: str) -> Connection:
         """The worker's own connection: another open of a test:// URI would have guests of its own."""
-
-        def connection_of_host() -> Connection | None:
-            try:
-                return self.service(name).connection()
-            except Exception:
-                return None
-
-        found: Connection = until(connection_of_host)
-        return found
+        service = self.service(name)
+        until(lambda: service.is_up)
+        return service.connection()
 
     def stop(self) -> float:
         """End it; answers how long that took."""
