@@ -50,7 +50,8 @@ def serial_of(lab: Lab, name: str) -> Iterator[Callable[[bytes, float], bool]]:
         with changed:
             return changed.wait_for(lambda: words in text, seconds)
 
-    stream = open_text_stream(connection, UUID(lab.uuid(name)), None, on_data=add, on_end=lambda why: None)
+    # By force: the console server keeps the console of an earlier test for a minute.
+    stream = open_text_stream(connection, UUID(lab.uuid(name)), None, force=True, on_data=add, on_end=lambda why: None)
     try:
         yield has
     finally:
