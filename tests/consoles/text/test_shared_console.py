@@ -101,6 +101,7 @@ async def test_an_administrator_takes_the_keyboard_and_it_is_recorded(
     first, second, third = await live(await sit(ana)), await live(await sit(eva)), await live(await sit(other))
     ask(third, keyboard="take")
     await until(lambda: third.said("refused") == ["take"])
+    await until(lambda: len(names(third)) == 3)
     assert names(third)[0][2]
     ask(second, keyboard="take")
     await until(lambda: names(first)[1][2])
