@@ -203,10 +203,12 @@ def test_an_idle_console_is_announced_put_off_and_ended(
     start_product: Callable[..., Product],
     lab: Lab,
 ) -> None:
-    own = start_product({"lab": lab.uri}, {"GUESTHOUSE_CONSOLE_IDLE_MINUTES": "1.1"})
+    own = start_product({"lab": lab.uri}, {"GUESTHOUSE_CONSOLE_IDLE_MINUTES": "1.2"})
     page = new_context(base_url=own.url).new_page()
     sign_in(page)
-    guest = lab.uuid("db-1")
+    # Not one whose console the session's product may still hold, from an earlier test.
+    guest = lab.uuid("backup-1")
+    lab.virsh("start", guest)
     for _ in range(40):  # the inventory of a new product takes its first turn
         answer = page.goto(f"/find/?q={guest}")
         assert answer is not None
