@@ -21,7 +21,7 @@ from guests.inventory.models import Host, HostLease, HostState
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
 from guests.views.guest_row import build_rows, place_rows
-from guests.views.list_query import ACTIVE, is_stale
+from guests.views.list_query import ACTIVE
 from guests.views.listed_guest import listed
 
 GUESTS_SHOWN = 100
@@ -109,7 +109,7 @@ def _lines(request: HttpRequest, name: str | None) -> list[HostLine]:
             vcpus=Sum("vcpus_current", filter=active),
         )
     }
-    return [_line(host, sums.get(host.pk, {}), silent=is_stale(host, now)) for host in hosts]
+    return [_line(host, sums.get(host.pk, {}), silent=host.is_stale(now)) for host in hosts]
 
 
 def _line(host: Host, sums: Mapping[str, Any], *, silent: bool) -> HostLine:
@@ -142,7 +142,7 @@ def _rows(request: HttpRequest, host: Host) -> SafeString:
     rows = build_rows(
         guests,
         hosts={host.pk: host},
-        stale={host.pk} if is_stale(host, now) else set(),
+        stale={host.pk} if host.is_stale(now) else set(),
         operations={guest.pk: operations[guest.pk] for guest in guests if guest.pk in operations},
         powered=set(),
         now=now,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
 from dashboard.status.models import StatusPage
-from guests.inventory.models import Guest, HostState
+from guests.inventory.models import Guest
 from guests.resources import GuestState
 
 _COLUMNS = ("state", "state_since", "seen_at", "gone_at", "cpu_percent", "cpu_history")
@@ -85,12 +85,9 @@ def _shown(label: str, guest: Guest, now: datetime) -> ShownGuest:
 
 def _is_known(guest: Guest, now: datetime) -> bool:
     """Whether the row tells the present: the guest is there, and its host was read within three ticks and a bit."""
-    host = guest.host
-    if guest.gone_at is not None or guest.state == GuestState.UNKNOWN or host.seen_at is None:
+    if guest.gone_at is not None or guest.state == GuestState.UNKNOWN:
         return False
-    if host.state not in {HostState.UP, HostState.DEGRADED}:
-        return False
-    return now - host.seen_at <= timedelta(seconds=3 * host.tick_s + 10)
+    return not guest.host.is_stale(now)
 
 
 def as_json(page: ShownPage) -> dict[str, Any]:

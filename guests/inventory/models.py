@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.db import models
@@ -69,6 +70,12 @@ class Host(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("hosts:detail", args=[self.name])
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether what we hold of it is old: it does not answer, or nobody read it for three ticks and a bit."""
+        if self.state not in {HostState.UP, HostState.DEGRADED} or self.seen_at is None:
+            return True
+        return now - self.seen_at > timedelta(seconds=3 * self.tick_s + 10)
 
 
 class HostLease(models.Model):

@@ -22,7 +22,7 @@ from guests.operations import new_key
 from guests.operations.models import Operation, OperationState
 from guests.templatetags.guesthouse import STATE_WORDS, icons_url, mark_of
 from guests.views.guest_row import GuestRow, build_rows, place_rows
-from guests.views.list_query import PAGE_SIZE, Counts, ListQuery, count, is_stale, with_shown_state
+from guests.views.list_query import PAGE_SIZE, Counts, ListQuery, count, with_shown_state
 from guests.views.listed_guest import ListedGuest, listed
 
 COLUMNS = [
@@ -77,7 +77,7 @@ class GuestListing:
         self.user, self.query, self.now = user, query, timezone.now()
         # Hosts are few: all of them once, also for rows of hosts that the person sees in part.
         self.hosts = {host.pk: host for host in hosts_visible_to(user)}
-        self.stale = {pk for pk, host in self.hosts.items() if is_stale(host, self.now)}
+        self.stale = {pk for pk, host in self.hosts.items() if host.is_stale(self.now)}
         seen = with_shown_state(visible_to(user).filter(gone_at=None), self.stale)
         self.found = query.searched(seen)
         self.counts: Counts = count(self.found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import Cast, Lower, Replace
 from django.http import QueryDict
 
-from guests.inventory.models import Guest, Host, HostState
+from guests.inventory.models import Guest
 from guests.resources import GuestState
 
 PAGE_SIZE = 100
@@ -142,13 +141,6 @@ class ListQuery:
 def is_part_of_mac(text: str) -> bool:
     """Whether lower-case text is to be looked for in MAC addresses; a short number is an id."""
     return bool(_MAC.fullmatch(text)) and ":" in text
-
-
-def is_stale(host: Host, now: datetime) -> bool:
-    """Whether what we hold of a host is old: it does not answer, or nobody read it for three ticks and a bit."""
-    if host.state not in {HostState.UP, HostState.DEGRADED} or host.seen_at is None:
-        return True
-    return now - host.seen_at > timedelta(seconds=3 * host.tick_s + 10)
 
 
 def with_shown_state(guests: QuerySet[Guest], stale_hosts: Iterable[UUID]) -> QuerySet[Guest]:
