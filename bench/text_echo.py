@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Text console: how long a key takes to come back, through the product and through the plain libvirt stream.
 
-    .venv/bin/python bench/text_echo.py [--keys 300] [--rounds 5] [--flood-kib 2048]
+    .venv/bin/python bench/text_echo.py [--keys 200] [--rounds 3] [--flood-kib 2048]
 
 Brings up a private host with a real guest and the product, then, interleaved in rounds of one run: single keys on the
 guest's serial line through libvirt's stream alone, and through browser protocol, web process, console server and
-stream. Then memory: one console that draws nothing while the guest floods, against the same flood without it.
-The guest's tty is emulated in software and takes most of the time, so only the difference of one run means something.
+stream; in a quiet product, and in a busy one, whose web process serves page after page while another console's opening
+waits for a locked database. Then memory: one console that draws nothing while the guest floods, against the same flood
+without it. The guest's tty is emulated in software and takes most of the time, so only the difference of one run means
+something.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sqlite3
 import statistics
 import sys
 import threading
 import time
+from contextlib import closing, nullcontext
 from pathlib import Path
 from uuid import UUID
 
@@ -84,6 +88,48 @@ class Through:
 
     def close(self) -> None:
         self.client.close()
+
+
+class Busy:
+    """Somebody loads pages one after the other, and somebody else's console waits for the database, while this runs."""
+
+    PAUSE_SECONDS = 0.05  # between two pages
+    LOCKED_SECONDS = 0.3
+
+    def __init__(self, product: Product, session: WebSession, guest: str) -> None:
+        self._product, self._session, self._guest = product, session, guest
+        self._over = threading.Event()
+        self.pages = self.waited = 0
+        self._threads = [threading.Thread(target=work) for work in (self._load_pages, self._wait_for_database)]
+
+    def __enter__(self) -> Busy:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _load_pages(self) -> None:
+        while not self._over.wait(self.PAUSE_SECONDS):
+            self._session.get("/guests/")
+            self.pages += 1
+
+    def _wait_for_database(self) -> None:
+        path = self._product.data_dir / "data" / "guesthouse.sqlite3"
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as database:
+            while not self._over.wait(self.LOCKED_SECONDS):
+                database.execute("BEGIN IMMEDIATE")
+                began = time.monotonic()
+                opening = TextClient(self._session, self._guest)
+                time.sleep(self.LOCKED_SECONDS)
+                database.execute("ROLLBACK")
+                opening.wait(lambda opening=opening: bool(opening.statuses), 10)
+                assert time.monotonic() - began >= self.LOCKED_SECONDS
+                opening.close()
+                self.waited += 1
 
 
 def echoes(console: PlainStream | Through, keys: int) -> list[float]:
@@ -164,48 +210,49 @@ def main() -> None:
 
 
 def measure(lab: Lab, product: Product, session: WebSession, options: argparse.Namespace) -> None:
-    differences: list[float] = []
-    all_plain: list[float] = []
-    all_through: list[float] = []
+    report: dict[str, object] = {}
+    taken: dict[tuple[str, str], list[float]] = {}
+    differences: dict[str, list[float]] = {"quiet": [], "busy": []}
     # Two guests of one definition, so that the rounds alternate without a detach; then the guests change places.
     for here, there in (("web-1", "db-1"), ("db-1", "web-1")):
-        if differences:
+        if taken:
             time.sleep(DETACH_SECONDS + 3)  # the console server lets go of the first guest
         through, plain = Through(session, lab.uuid(here)), PlainStream(lab.uri, lab.uuid(there))
         for number in range(options.rounds):
-            load = os.getloadavg()[0]
-            by_stream, by_product = echoes(plain, options.keys), echoes(through, options.keys)
-            all_plain += by_stream
-            all_through += by_product
-            difference = (statistics.median(by_product) - statistics.median(by_stream)) * 1000
-            differences.append(difference)
-            print(
-                f"round {number + 1}, product on {here}: stream {quantiles(by_stream)} product {quantiles(by_product)} "
-                f"ms, p50 difference {difference:+.2f} ms, load {load:.1f}",
-                flush=True,
-            )
+            for how, found in differences.items():
+                load = os.getloadavg()[0]
+                with Busy(product, session, lab.uuid(here)) if how == "busy" else nullcontext() as busy:
+                    by_stream, by_product = echoes(plain, options.keys), echoes(through, options.keys)
+                taken.setdefault((how, "stream"), []).extend(by_stream)
+                taken.setdefault((how, "product"), []).extend(by_product)
+                found.append((statistics.median(by_product) - statistics.median(by_stream)) * 1000)
+                told = f", {busy.pages} pages, {busy.waited} waits for the database" if busy else ""
+                print(
+                    f"{how} round {number + 1}, product on {here}: stream {quantiles(by_stream)} "
+                    f"product {quantiles(by_product)} ms, p50 difference {found[-1]:+.2f} ms, load {load:.1f}{told}",
+                    flush=True,
+                )
         plain.close()
         through.close()
+    for how, found in differences.items():
+        stream, whole = quantiles(taken[how, "stream"]), quantiles(taken[how, "product"])
+        report[how] = {
+            "stream_ms": stream,
+            "product_ms": whole,
+            "p50_difference_ms": {
+                "median": round(statistics.median(found), 2),
+                "min": round(min(found), 2),
+                "max": round(max(found), 2),
+            },
+            "p50_ratio": round(whole["p50"] / stream["p50"], 2),
+            "p99_difference_ms": round(whole["p99"] - stream["p99"], 2),
+        }
     print("flood:", flush=True)
     pids = {name: product.pids[name] for name in ("web", "consoleserver")}
     without = flood(session, lab.uuid("web-1"), pids, options.flood_kib, stalled=False)
     stalled = flood(session, lab.uuid("web-1"), pids, options.flood_kib, stalled=True)
-    print(
-        json.dumps(
-            {
-                "stream_ms": quantiles(all_plain),
-                "product_ms": quantiles(all_through),
-                "p50_difference_ms": {
-                    "median": round(statistics.median(differences), 2),
-                    "min": round(min(differences), 2),
-                    "max": round(max(differences), 2),
-                },
-                "growth_kib_both_draw": without,
-                "growth_kib_one_stalled": stalled,
-            },
-            indent=2,
-        )
-    )
+    report |= {"growth_kib_both_draw": without, "growth_kib_one_stalled": stalled}
+    print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":
