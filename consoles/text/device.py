@@ -20,10 +20,10 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Protocol
 
+from consoles.sharing import SharedKeyboard
 from consoles.text.keyboard import Keyboard, Stream
 from consoles.text.offloop import off_loop
 from consoles.text.ring import Ring
-from consoles.text.sharing import SharedKeyboard
 from guests.errors import DeviceBusy, GuestNotFound, HypervisorError, NotSupported
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 DETACH_SECONDS = 60.0
 REBOOT_SECONDS = 2.0
 CLOSE_SECONDS = 3.0  # to let go of a stream
+TELL_SECONDS = 0.05  # who is here: many come at once when a console server was restarted
 COALESCE_SECONDS = 0.008  # output within this of the last flush waits for the next one
 COALESCE_BYTES = 16 * 1024  # … but not if it is this much
 BACKOFF_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 7.0, 10.0)
@@ -94,7 +95,7 @@ class Device:
         self.host = ""  # the name of the host where it is
         self.guest = ""  # Guest.id there
         self.on_stopped: Callable[[], None] = lambda: None  # called where a console that was live is off, or not there
-        self.keyboard = SharedKeyboard()
+        self.keyboard = SharedKeyboard(lambda tell: self._loop.call_later(TELL_SECONDS, tell))
         self.recording = ("off", "")  # off, on, full or failed; an English sentence, to be translated
         self._force = False  # an administrator wants it from who holds it; once
         self._settled: DeviceState | None = None  # the last of live, off, busy, missing, lost

@@ -281,7 +281,7 @@ class Viewer(asyncio.Protocol):
     def mode_changed(self) -> None:
         """A controller became a watcher."""
         if self._device:
-            self._device.keyboard.downgraded(self)
+            self._device.keyboard.mode_changed(self)
             self._say(mode=str(self.mode))
 
     def recording_changed(self) -> None:
@@ -294,10 +294,10 @@ class Viewer(asyncio.Protocol):
         with self.language():
             return {"state": state, "sentence": _(sentence) if sentence else ""}
 
-    def tell(self, message: bytes) -> None:
-        """A STATUS message that is made already."""
+    def tell(self, people: bytes) -> None:
+        """Who is here and who has the keyboard, as JSON that is made already."""
         if self._device:
-            self._send(message)
+            self._send(bytes([ToBrowser.STATUS]) + people)
 
     def beat(self, now: float) -> None:
         """Once a second: who is too slow, and what could not be typed."""

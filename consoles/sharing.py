@@ -1,22 +1,22 @@
-"""Who is at one device, and whose keys go to the guest: everybody's who may type, or those of one holder.
+"""Who is at one console, and whose keys go to the guest: everybody's who may type, or those of one holder.
 
-Runs in the broker's loop. The right to type is not decided here: a watcher never gets the keyboard, whatever it asks.
+One for each text device and each guest's screen; called by one thread at a time. The right to type is not decided here:
+a watcher never gets the keyboard, whatever it asks.
 """
 
 from __future__ import annotations
 
-import asyncio
+import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from consoles.models import Mode, Sharing
-from consoles.text import protocol
 
-TELL_SECONDS = 0.05  # changes within this are told together: many come at once when a console server was restarted
+Soon = Callable[[Callable[[], None]], object]
 
 
 class Participant(Protocol):
-    """One viewer, as the others see them."""
+    """One person at one console, as the others see them."""
 
     id: str
     name: str
@@ -26,19 +26,23 @@ class Participant(Protocol):
     def mode(self) -> Mode:
         """What they may do now."""
 
-    def tell(self, message: bytes) -> None:
-        """Send them a STATUS message."""
+    def tell(self, people: bytes) -> None:
+        """Who is here now and who has the keyboard: `people()` as JSON."""
 
 
 class SharedKeyboard:
-    """The people of one device, in the order they came, and the keyboard among them."""
+    """The people of one console, in the order they came, and the keyboard among them.
 
-    def __init__(self) -> None:
+    `soon` is given a call that tells everybody; what changes until it is called is told by it, too.
+    """
+
+    def __init__(self, soon: Soon) -> None:
+        self._soon = soon
+        self._telling = False
         self.sharing = Sharing.ALL
         self.holder: Participant | None = None
         self._people: dict[str, Participant] = {}
         self._asking: list[Participant] = []
-        self._timer: asyncio.TimerHandle | None = None
         self._words: dict[str, Callable[[Participant], bool]] = {
             "ask": self._ask,
             "unask": self._unask,
@@ -63,9 +67,10 @@ class SharedKeyboard:
             self._let_go(viewer)
             self._changed()
 
-    def downgraded(self, viewer: Participant) -> None:
-        """A controller became a watcher."""
-        self._let_go(viewer)
+    def mode_changed(self, viewer: Participant) -> None:
+        """A controller became a watcher, or is one again; a watcher holds and asks nothing."""
+        if viewer.mode != Mode.CONTROL:
+            self._let_go(viewer)
         self._changed()
 
     def share(self, sharing: Sharing) -> None:
@@ -95,7 +100,7 @@ class SharedKeyboard:
         return True
 
     def people(self) -> dict[str, Any]:
-        """For a STATUS message."""
+        """For the pages."""
         rows = [
             {
                 "id": viewer.id,
@@ -168,12 +173,13 @@ class SharedKeyboard:
             self.holder = self._asking.pop(0) if self._asking else None
 
     def _changed(self) -> None:
-        if self._timer is None and self._people:
-            self._timer = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell)
+        if not self._telling and self._people:
+            self._telling = True
+            self._soon(self._tell)
 
     def _tell(self) -> None:
         """One message, made once, to everybody."""
-        self._timer = None
-        message = protocol.status(**self.people())
+        self._telling = False
+        people = json.dumps(self.people(), separators=(",", ":")).encode()
         for viewer in list(self._people.values()):
-            viewer.tell(message)
+            viewer.tell(people)

@@ -1,4 +1,4 @@
-"""The keyboard among the people of one device."""
+"""The keyboard among the people of one console."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from consoles.models import Mode, Sharing
-from consoles.text.sharing import SharedKeyboard
+from consoles.sharing import SharedKeyboard
 
 
 @dataclass(eq=False)
@@ -26,8 +26,8 @@ class Sitter:
     def name(self) -> str:
         return f"person {self.id}"
 
-    def tell(self, message: bytes) -> None:
-        self.told.append(json.loads(message[1:]))
+    def tell(self, people: bytes) -> None:
+        self.told.append(json.loads(people))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def people() -> list[Sitter]:
 
 
 async def shared(people: list[Sitter], sharing: Sharing = Sharing.ONE) -> SharedKeyboard:
-    keyboard = SharedKeyboard()
+    keyboard = SharedKeyboard(asyncio.get_running_loop().call_soon)
     keyboard.share(sharing)
     for sitter in people:
         keyboard.enter(sitter)
@@ -117,9 +117,13 @@ async def test_a_holder_who_becomes_a_watcher_loses_it(people: list[Sitter]) -> 
     ana = people[0]
     keyboard = await shared(people)
     ana.mode = Mode.WATCH
-    keyboard.downgraded(ana)
+    keyboard.mode_changed(ana)
     assert keyboard.holder is None
     assert not keyboard.may_type(ana)
+    ana.mode = Mode.CONTROL
+    keyboard.mode_changed(ana)
+    assert not keyboard.may_type(ana), "it is not theirs again by itself"
+    assert keyboard.request(ana, "take")
 
 
 async def test_a_changed_setting_takes_it_from_all(people: list[Sitter]) -> None:
@@ -134,7 +138,7 @@ async def test_a_changed_setting_takes_it_from_all(people: list[Sitter]) -> None
 async def test_many_changes_are_told_once_to_everybody(people: list[Sitter]) -> None:
     keyboard = await shared(people)
     keyboard.request(people[1], "ask")
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0)
     assert [len(sitter.told) for sitter in people] == [1, 1, 1]
     rows = people[2].told[0]["people"]
     assert [(row["name"], row["mode"], row["holds"], row["asks"]) for row in rows] == [
