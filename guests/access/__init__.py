@@ -12,18 +12,22 @@ from guests.access.decisions import (
     visible_to,
 )
 from guests.access.granting import grant, revoke
-from guests.access.models import Grant, Role, Scope
+from guests.access.limits import limits_on
+from guests.access.models import UNLIMITED, Grant, Limits, Role, Scope
 
 __all__ = [
     "ACTIONS",
+    "UNLIMITED",
     "Action",
     "Grant",
+    "Limits",
     "Role",
     "Scope",
     "grant",
     "grants_on",
     "guest_for",
     "hosts_visible_to",
+    "limits_on",
     "may",
     "may_on",
     "revoke",

@@ -11,7 +11,7 @@ from django.db.models import Exists, Q, QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from guests.access.models import Grant, Role, Scope
+from guests.access.models import ROLE_ORDER, Grant, Role, Scope
 from guests.inventory.models import Guest, Host, Tag
 
 User = AbstractBaseUser | AnonymousUser
@@ -44,11 +44,10 @@ ACTIONS: dict[Action, Role] = {
     Action.AUDIT: Role.ADMINISTRATOR,
     Action.HOSTS: Role.ADMINISTRATOR,
 }
-_ORDER = [Role.WATCHER, Role.OPERATOR, Role.ADMINISTRATOR]
 
 
 def _sufficient(action: Action | str) -> list[Role]:
-    return _ORDER[_ORDER.index(ACTIONS[Action(action)]) :]
+    return ROLE_ORDER[ROLE_ORDER.index(ACTIONS[Action(action)]) :]
 
 
 def grants_of(user: User) -> QuerySet[Grant]:
@@ -68,7 +67,8 @@ def grants_on(user: User, guest: Guest) -> QuerySet[Grant]:
     )
 
 
-def _holds_everything(user: User) -> bool:
+def holds_everything(user: User) -> bool:
+    """Whether they may all there is without any grant."""
     return bool(user.is_active and getattr(user, "is_superuser", False))
 
 
@@ -78,7 +78,7 @@ def visible_to(user: User, action: Action | str = Action.SEE) -> QuerySet[Guest]
     The answer is one query whatever is added to it. It trusts `user.is_active` and `user.is_superuser` as loaded: what
     outlives a request (a socket, a queued operation) loads the user again first.
     """
-    if _holds_everything(user):
+    if holds_everything(user):
         return Guest.objects.all()
     grants = grants_of(user).filter(role__in=_sufficient(action))
     tagged = Guest.tags.through.objects.filter(tag__in=grants.filter(scope=Scope.TAG).values("tag"))
@@ -92,7 +92,7 @@ def visible_to(user: User, action: Action | str = Action.SEE) -> QuerySet[Guest]
 
 def hosts_visible_to(user: User) -> QuerySet[Host]:
     """The hosts that a user holds as a whole, or of which they see at least one guest."""
-    if _holds_everything(user):
+    if holds_everything(user):
         return Host.objects.all()
     grants = grants_of(user)
     return Host.objects.filter(
@@ -105,7 +105,7 @@ def hosts_visible_to(user: User) -> QuerySet[Host]:
 def may(user: User, action: Action | str, guest: Guest | None = None) -> bool:
     """Whether the user may do it: on this guest, or, without one, on the whole site."""
     least = _sufficient(action)
-    if _holds_everything(user):
+    if holds_everything(user):
         return True
     grants = grants_of(user).filter(scope=Scope.EVERYTHING) if guest is None else grants_on(user, guest)
     return grants.filter(role__in=least).exists()
@@ -113,7 +113,7 @@ def may(user: User, action: Action | str, guest: Guest | None = None) -> bool:
 
 def may_on(user: User, action: Action | str, what: Host | Tag) -> bool:
     """Whether the user may do it on a whole host, or on whatever bears a tag: guests that come later included."""
-    if _holds_everything(user):
+    if holds_everything(user):
         return True
     named = Q(scope=Scope.HOST, host=what) if isinstance(what, Host) else Q(scope=Scope.TAG, tag=what)
     grants = grants_of(user).filter(named | Q(scope=Scope.EVERYTHING))
@@ -122,10 +122,10 @@ def may_on(user: User, action: Action | str, what: Host | Tag) -> bool:
 
 def role_on(user: User, guest: Guest) -> Role | None:
     """The highest role the user holds on a guest, None where they may not even see it."""
-    if _holds_everything(user):
+    if holds_everything(user):
         return Role.ADMINISTRATOR
     held = set(grants_on(user, guest).values_list("role", flat=True))
-    return next((role for role in reversed(_ORDER) if role in held), None)
+    return next((role for role in reversed(ROLE_ORDER) if role in held), None)
 
 
 def guest_for(user: User, guest_id: UUID, action: Action | str = Action.SEE) -> Guest:

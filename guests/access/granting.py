@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from guests.access.decisions import Action, may, may_on
-from guests.access.models import Grant, Role, Scope
+from guests.access.models import UNLIMITED, Grant, Limits, Role, Scope
 from guests.audit import record
 from guests.inventory.models import Guest, Host, Tag
 
@@ -19,13 +19,24 @@ Object = Host | Tag | Guest | None  # None: everything
 COMMAND_LINE = "command line"  # who acts where nobody is signed in: the operator of the machine
 
 
-def grant(role: Role, to: Holder, on: Object = None, *, by: AbstractBaseUser | None, address: str = "") -> Grant:
+def grant(
+    role: Role,
+    to: Holder,
+    on: Object = None,
+    *,
+    by: AbstractBaseUser | None,
+    limits: Limits = UNLIMITED,
+    address: str = "",
+) -> Grant:
     """Give one role on everything, a host, a tag or a guest. A holder has one role on an object: this replaces it.
 
+    `limits` bound what an operator may resize a guest to; ValueError for another role with limits.
     `by` None is the operator at the command line. Raises PermissionDenied (recorded) where the giver is no
     administrator of the object.
     """
     scope = _scope_of(on)
+    if role != Role.OPERATOR and limits != UNLIMITED:
+        raise ValueError("only operators have limits")
     _refuse_strangers(by, "access.grant", role, to, on, address)
     holder: dict[str, Any] = {"user": None, "group": to} if isinstance(to, Group) else {"user": to, "group": None}
     what: dict[str, Any] = {"host": None, "tag": None, "guest": None}
@@ -33,12 +44,20 @@ def grant(role: Role, to: Holder, on: Object = None, *, by: AbstractBaseUser | N
         what[scope.value] = on
     with transaction.atomic():
         before = Grant.objects.select_for_update().filter(scope=scope, **holder, **what).first()
-        if before is not None and before.role == role:
+        if before is not None and (before.role, before.limits) == (role, limits):
             return before
         found, _created = Grant.objects.update_or_create(
-            scope=scope, **holder, **what, defaults={"role": role, "granted_by_id": by.pk if by else None}
+            scope=scope,
+            **holder,
+            **what,
+            defaults={
+                "role": role,
+                "largest_memory_kib": limits.memory_kib,
+                "largest_vcpus": limits.vcpus,
+                "granted_by_id": by.pk if by else None,
+            },
         )
-        _record("access.grant", by, found, on, address, before=before.role if before else None)
+        _record("access.grant", by, found, on, address, before=before.powers if before else None)
     return found
 
 
@@ -50,7 +69,7 @@ def revoke(found: Grant, *, by: AbstractBaseUser | None, address: str = "") -> N
         raise ValueError("a grant has a holder")
     _refuse_strangers(by, "access.revoke", Role(found.role), holder, on, address)
     with transaction.atomic():
-        _record("access.revoke", by, found, on, address, before=found.role)
+        _record("access.revoke", by, found, on, address, before=found.powers)
         found.delete()
 
 
@@ -92,7 +111,7 @@ def _record(
         holder=found.holder,
         on=found.object_name,
         before=before,
-        after=None if action == "access.revoke" else found.role,
+        after=None if action == "access.revoke" else found.powers,
     )
 
 

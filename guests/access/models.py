@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
@@ -9,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from guests.inventory.models import Guest, Host, Tag
+from guests.units import memory_text
 
 
 class Role(models.TextChoices):
@@ -17,6 +20,26 @@ class Role(models.TextChoices):
     WATCHER = "watcher", _("Watcher")
     OPERATOR = "operator", _("Operator")
     ADMINISTRATOR = "administrator", _("Administrator")
+
+
+ROLE_ORDER = list(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest size that an operator may give a guest. None is "without a limit"."""
+
+    memory_kib: int | None = None
+    vcpus: int | None = None
+
+    def __str__(self) -> str:
+        """For records and the command line: "at most 4.0 GiB, 2 vCPUs", "" without limits."""
+        parts = [] if self.memory_kib is None else [memory_text(self.memory_kib)]
+        parts += [] if self.vcpus is None else [f"{self.vcpus} vCPUs"]
+        return f"at most {', '.join(parts)}" if parts else ""
+
+
+UNLIMITED = Limits()
 
 
 class Scope(models.TextChoices):
@@ -53,6 +76,9 @@ class Grant(models.Model):
     host = models.ForeignKey(Host, null=True, blank=True, on_delete=models.CASCADE)
     tag = models.ForeignKey(Tag, null=True, blank=True, on_delete=models.CASCADE)
     guest = models.ForeignKey(Guest, null=True, blank=True, on_delete=models.CASCADE)
+    # The largest size that an operator may give a guest; None is "without a limit". Administrators have none.
+    largest_memory_kib = models.PositiveBigIntegerField(null=True, blank=True)
+    largest_vcpus = models.PositiveIntegerField(null=True, blank=True)
     granted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -67,6 +93,10 @@ class Grant(models.Model):
                 condition=Q(user__isnull=False, group__isnull=True) | Q(user__isnull=True, group__isnull=False),
             ),
             models.CheckConstraint(
+                name="only_operators_have_limits",
+                condition=Q(role="operator") | Q(largest_memory_kib__isnull=True, largest_vcpus__isnull=True),
+            ),
+            models.CheckConstraint(
                 name="grant_scope_names_its_object",
                 condition=(
                     Q(scope="everything", host__isnull=True, tag__isnull=True, guest__isnull=True)
@@ -78,12 +108,22 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.holder}: {self.role} on {self.object_name}"
+        return f"{self.holder}: {self.powers} on {self.object_name}"
 
     @property
     def holder(self) -> str:
         """Who holds it, as people write it: "anna", "group night shift"."""
         return self.user.get_username() if self.user else f"group {self.group}"
+
+    @property
+    def limits(self) -> Limits:
+        """How far it reaches where it gives the right to resize."""
+        return Limits(self.largest_memory_kib, self.largest_vcpus)
+
+    @property
+    def powers(self) -> str:
+        """The role with its limits: "operator (at most 4.0 GiB, 2 vCPUs)"."""
+        return f"{self.role} ({self.limits})" if self.limits != UNLIMITED else str(self.role)
 
     @property
     def object_name(self) -> str:

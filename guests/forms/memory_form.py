@@ -12,6 +12,7 @@ from guests.forms.amounts import UNITS, Unreadable, UnreadableAmount, about_text
 from guests.forms.resize_form import ResizeForm
 from guests.forms.resize_plan import ResizePlan, Size, Standing, memory_standing
 from guests.forms.texts import MEMORY_TEXTS
+from guests.operations.kinds import over_memory
 from guests.units import KIB_PER_MIB, memory_text
 
 UNIT_CHOICES = [(unit, unit) for unit in ("GiB", "MiB", "KiB")]
@@ -44,6 +45,9 @@ class MemoryForm(ResizeForm):
 
     def about(self, value: int) -> str:
         return about_text(value)
+
+    def over(self, value: int) -> str:
+        return over_memory(self.limits, value)
 
     def clean_current(self) -> int | None:
         return self._kib("current")

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from guests.access import UNLIMITED, Limits
 from guests.forms.resize_plan import ResizePlan, Size, Standing, plan_resize, size_at_boot
 from guests.inventory.models import Guest, HostState
 from guests.operations import ask, new_key, wait_for_end
@@ -33,10 +34,13 @@ class ResizeForm(forms.Form):
     before_maximum = forms.IntegerField(required=False, min_value=0)
     before_state = forms.CharField(required=False, max_length=12)
 
-    def __init__(self, data: Any = None, *, guest: Guest, start: int | None = None) -> None:
-        """`start` is the current value that an untouched form begins with: where a balloon is on its way to."""
+    def __init__(self, data: Any = None, *, guest: Guest, limits: Limits = UNLIMITED, start: int | None = None) -> None:
+        """`limits` are those of the person who asks. `start` is the current value that an untouched form begins with:
+        where a balloon is on its way to.
+        """
         super().__init__(data, prefix=None)
         self.guest = guest
+        self.limits = limits
         self.start = start
         self.standing: Standing = self.stand()
         self.fresh_key = new_key()  # a form that is shown again is a new one: with what is known now
@@ -55,6 +59,10 @@ class ResizeForm(forms.Form):
     def about(self, value: int) -> str:
         """A value with its unit, as people read it."""
         return self.amount(value)
+
+    def over(self, value: int) -> str:
+        """Why a value is more than the person's role may give, or ""."""
+        raise NotImplementedError
 
     def check_limits(self, asked: Size, plan: ResizePlan) -> None:
         """Add the errors that only this form knows."""
@@ -81,6 +89,7 @@ class ResizeForm(forms.Form):
             return cleaned
         plan = plan_resize(self.standing, asked, keep=self.keeps)
         self._check_maximum(asked, plan)
+        self._check_role(asked, plan)
         if not self.errors:
             self.check_limits(asked, plan)
         if not self.errors and plan.is_empty:
@@ -169,6 +178,14 @@ class ResizeForm(forms.Form):
         elif live and asked.current > live.maximum and plan.boot_current is None:
             names["maximum"] = self.amount(live.maximum)
             self.add_error("current", self.above_maximum() % names)
+
+    def _check_role(self, asked: Size, plan: ResizePlan) -> None:
+        """Refuse what goes beyond the role: only what would be asked for counts."""
+        moves_current = plan.live_current is not None or plan.boot_current is not None
+        if moves_current and (refusal := self.over(asked.current)):
+            self.add_error("current", refusal)
+        if plan.boot_maximum is not None and (refusal := self.over(asked.maximum)):
+            self.add_error("maximum", refusal)
 
     def above_maximum(self) -> str:
         """The sentence at a current value above the maximum."""

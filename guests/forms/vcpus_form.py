@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from guests.forms.resize_form import ResizeForm
 from guests.forms.resize_plan import ResizePlan, Size, Standing, vcpus_standing
 from guests.forms.texts import VCPUS_TEXTS
+from guests.operations.kinds import over_vcpus
 
 MOST_VCPUS = 4096  # far above what any driver takes; the driver's own limit is told by the host
 ERRORS = {
@@ -36,6 +37,9 @@ class VCPUsForm(ResizeForm):
 
     def amount(self, value: int) -> str:
         return str(value)
+
+    def over(self, value: int) -> str:
+        return over_vcpus(self.limits, value)
 
     def clean_current(self) -> int | None:
         return self._count("current")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from guests.access import Action
+from django.utils.translation import gettext as _
+
+from guests.access import Action, Limits
+from guests.units import memory_text
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -67,8 +70,29 @@ class OperationKind:
     run: Callable[[Task], dict[str, Any]]
     # Whether the guest is as the parameters want it, None where reading cannot tell: resolves an unknown outcome.
     reached: Callable[[resources.Guest, dict[str, Any]], bool | None]
+    bounded: Literal["", "memory", "vcpus"] = ""  # which limit of a role its parameter must stay within
     cancellable: bool = False
     replaces: frozenset[str] = frozenset()  # kinds that stop waiting for the guest once this one is asked of it
+
+    def over(self, limits: Limits, parameters: dict[str, Any]) -> str:
+        """The sentence that refuses more than a role's limit; "" where it is within."""
+        if self.bounded == "memory":
+            return over_memory(limits, parameters.get("kib"))
+        return over_vcpus(limits, parameters.get("count")) if self.bounded == "vcpus" else ""
+
+
+def over_memory(limits: Limits, kib: object) -> str:
+    """Why this much memory is too much for the asker's role, or ""."""
+    if limits.memory_kib is None or not isinstance(kib, int) or kib <= limits.memory_kib:
+        return ""
+    return _("Your role lets you give this guest at most %(most)s.") % {"most": memory_text(limits.memory_kib)}
+
+
+def over_vcpus(limits: Limits, count: object) -> str:
+    """Why so many vCPUs are too many for the asker's role, or ""."""
+    if limits.vcpus is None or not isinstance(count, int) or count <= limits.vcpus:
+        return ""
+    return _("Your role lets you give this guest at most %(most)d vCPUs.") % {"most": limits.vcpus}
 
 
 KINDS: dict[str, OperationKind] = {}

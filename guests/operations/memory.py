@@ -176,12 +176,18 @@ SET_CURRENT_MEMORY = register(
         Action.RESIZE,
         _set_current,
         _current_reached,
+        bounded="memory",
         cancellable=True,
         replaces=frozenset({"set_current_memory"}),
     )
 )
 SET_MAXIMUM_MEMORY = register(
     OperationKind(
-        "set_maximum_memory", gettext_lazy("Set maximum memory"), Action.RESIZE, _set_maximum, _maximum_reached
+        "set_maximum_memory",
+        gettext_lazy("Set maximum memory"),
+        Action.RESIZE,
+        _set_maximum,
+        _maximum_reached,
+        bounded="memory",
     )
 )

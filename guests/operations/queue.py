@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from guests.access import may
+from guests.access import limits_on, may
 from guests.audit import record
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.models import Guest
@@ -39,12 +39,15 @@ def ask(
 ) -> Operation:
     """Queue one operation and record it; the same key by the same person answers with the first one's row.
 
-    Raises PermissionDenied where the person may not (recorded as denied), KeyError for an unknown kind.
+    Raises PermissionDenied where the person may not, or not so much (recorded as denied), KeyError for an unknown kind.
     """
     found = KINDS[kind]
     if not may(by, found.action, guest):
         record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address)
         raise PermissionDenied(_("You may look at this guest, but not do this."))
+    if found.bounded and (refusal := found.over(limits_on(by, guest), parameters or {})):
+        record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address, asked=parameters or {})
+        raise PermissionDenied(refusal)
     with transaction.atomic():
         revision = next_revision(Feed.OPERATIONS)
         operation, created = Operation.objects.get_or_create(

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from guests.access import may
+from guests.access import limits_on, may
 from guests.audit import record
 from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable, OperationRefused
 from guests.hypervisor.connection import Connection
@@ -166,6 +166,8 @@ def _outcome(
     kind, guest = KINDS[operation.kind], operation.guest
     if guest is None or operation.asked_by is None or not may(operation.asked_by, kind.action, guest):
         return Outcome(OperationState.DENIED, _("The right to do this was taken away before it began."))
+    if kind.bounded and (refusal := kind.over(limits_on(operation.asked_by, guest), operation.parameters)):
+        return Outcome(OperationState.DENIED, refusal)
     task = Task(
         connect=connect,
         uuid=guest.uuid,

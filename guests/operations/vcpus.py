@@ -84,8 +84,17 @@ def _maximum_reached(guest: resources.Guest, parameters: dict[str, Any]) -> bool
 
 
 SET_VCPUS = register(
-    OperationKind("set_vcpus", gettext_lazy("Set vCPUs"), Action.RESIZE, _set_current, _current_reached)
+    OperationKind(
+        "set_vcpus", gettext_lazy("Set vCPUs"), Action.RESIZE, _set_current, _current_reached, bounded="vcpus"
+    )
 )
 SET_MAXIMUM_VCPUS = register(
-    OperationKind("set_maximum_vcpus", gettext_lazy("Set maximum vCPUs"), Action.RESIZE, _set_maximum, _maximum_reached)
+    OperationKind(
+        "set_maximum_vcpus",
+        gettext_lazy("Set maximum vCPUs"),
+        Action.RESIZE,
+        _set_maximum,
+        _maximum_reached,
+        bounded="vcpus",
+    )
 )

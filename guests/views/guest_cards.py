@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from guests.access import ACTIONS, Action, guest_for, role_on
+from guests.access import ACTIONS, UNLIMITED, Action, Limits, guest_for, limits_on, role_on
 from guests.access.models import Role
 from guests.forms import MemoryForm, VCPUsForm
 from guests.forms.resize_plan import Standing, vcpus_standing
@@ -73,6 +73,11 @@ class GuestCards:
     @cached_property
     def may_resize(self) -> bool:
         return self._may(Action.RESIZE)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How far this person may resize it."""
+        return limits_on(self.request.user, self.guest) if self.may_resize else UNLIMITED
 
     @cached_property
     def may_type(self) -> bool:
@@ -164,11 +169,11 @@ class GuestCards:
     @cached_property
     def memory_form(self) -> MemoryForm:
         """Fresh; a view puts the one that was refused in its place."""
-        return MemoryForm(guest=self.guest, start=self.memory.asked_kib)
+        return MemoryForm(guest=self.guest, limits=self.limits, start=self.memory.asked_kib)
 
     @cached_property
     def vcpus_form(self) -> VCPUsForm:
-        return VCPUsForm(guest=self.guest)
+        return VCPUsForm(guest=self.guest, limits=self.limits)
 
     @cached_property
     def vcpus(self) -> Standing:

@@ -23,7 +23,7 @@ PREVIEW = "preview"
 def resize_memory(request: HttpRequest, guest_id: UUID) -> HttpResponse:
     """Current and maximum memory."""
     cards = cards_for(request, guest_id, Action.RESIZE)
-    form = MemoryForm(request.POST, guest=cards.guest)
+    form = MemoryForm(request.POST, guest=cards.guest, limits=cards.limits)
     return _resize(request, cards, form, MEMORY)
 
 
@@ -31,7 +31,7 @@ def resize_memory(request: HttpRequest, guest_id: UUID) -> HttpResponse:
 def resize_vcpus(request: HttpRequest, guest_id: UUID) -> HttpResponse:
     """Current and maximum vCPUs."""
     cards = cards_for(request, guest_id, Action.RESIZE)
-    form = VCPUsForm(request.POST, guest=cards.guest)
+    form = VCPUsForm(request.POST, guest=cards.guest, limits=cards.limits)
     return _resize(request, cards, form, VCPUS)
 
 
@@ -49,7 +49,7 @@ def revert(request: HttpRequest, guest_id: UUID, what: str) -> HttpResponse:
         return _done(request, guest_id, parts)
     values = {"current": unbound.amount(live.current), "maximum": unbound.amount(live.maximum), "keep": "on"}
     values |= {"key": request.POST.get("key", "")}
-    return _resize(request, cards, form_class(values, guest=cards.guest), parts)
+    return _resize(request, cards, form_class(values, guest=cards.guest, limits=cards.limits), parts)
 
 
 def _resize(
@@ -62,7 +62,10 @@ def _resize(
             messages.success(request, _said(cards.guest.name, operations, form))
             return _done(request, cards.guest.pk, parts)
         # The worker refused it: what it knows may be newer than what this page knew.
-        refused, form = form, type(form)(request.POST, guest=cards_for(request, cards.guest.pk).guest)
+        refused, form = (
+            form,
+            type(form)(request.POST, guest=cards_for(request, cards.guest.pk).guest, limits=cards.limits),
+        )
         form.full_clean()
         form.errors.clear()
         form.errors.update(refused.errors)

@@ -13,7 +13,8 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 
-from guests.access.models import Role
+from guests.access import Limits, Role
+from guests.access import grant as give
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest, Host
 from guests.operations.models import Operation
@@ -309,3 +310,19 @@ class TestDoors:
         response = client.post(f"/guests/{guest.pk}/memory/", {"current": "3", "current_unit": "GiB", "keep": "on"})
         assert response.status_code == 422 and "kvm-01 does not answer." in text_of(response)
         assert Operation.objects.count() == 0
+
+
+def test_B11_the_form_refuses_what_the_role_does_not_give_at_its_field(worker: RunningWorker) -> None:
+    olga = person("olga")
+    give(Role.OPERATOR, olga, row("web-1"), by=None, limits=Limits(300 * MIB, 2))
+    client, url = signed_in(olga), f"/guests/{row('web-1').pk}/"
+    page = text_of(client.get(f"{url}resources/"))
+    assert "at most 300 MiB." in page
+    assert "at most 2 vCPUs." in page
+    sent = shown(row("web-1")) | {"current": "400", "current_unit": "MiB", "maximum": "600", "maximum_unit": "MiB"}
+    refused = client.post(f"{url}memory/", sent | {"keep": "on"})
+    assert refused.status_code == 422
+    assert text_of(refused).count("gh-error") == 2
+    assert client.post(f"{url}vcpus/", {"current": "3", "maximum": "4", "keep": "on"}).status_code == 422
+    assert not Operation.objects.exists()
+    assert unchanged(worker)

@@ -10,8 +10,9 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from guests.access.granting import Holder, Object, grant, revoke
-from guests.access.models import Grant, Role
+from guests.access.models import UNLIMITED, Grant, Limits, Role
 from guests.inventory.models import Guest, Host, Tag
+from guests.units import KIB_PER_MIB
 
 
 class Command(BaseCommand):
@@ -28,6 +29,8 @@ class Command(BaseCommand):
         what.add_argument("--host", metavar="NAME")
         what.add_argument("--tag", metavar="NAME", help="it is made if it does not exist")
         what.add_argument("--guest", metavar="NAME-OR-UUID")
+        parser.add_argument("--largest-memory", metavar="MIB", type=int, help="the most an operator may give a guest")
+        parser.add_argument("--most-vcpus", metavar="NUMBER", type=int, help="the most an operator may give a guest")
         act = parser.add_mutually_exclusive_group()
         act.add_argument("--revoke", action="store_true", help="take the role away; ROLE may be left out")
         act.add_argument("--list", action="store_true", help="show the grants, of one user or group if named")
@@ -47,7 +50,17 @@ class Command(BaseCommand):
             self._revoke(holder, role, on)
         else:
             assert role is not None
-            self.stdout.write(f"{_plain(str(grant(role, holder, on, by=None)))}")
+            self.stdout.write(_plain(str(grant(role, holder, on, by=None, limits=self._limits(role, options)))))
+
+    @staticmethod
+    def _limits(role: Role, options: dict[str, Any]) -> Limits:
+        memory_mib, vcpus = options["largest_memory"], options["most_vcpus"]
+        limits = Limits(None if memory_mib is None else memory_mib * KIB_PER_MIB, vcpus)
+        if limits != UNLIMITED and role != Role.OPERATOR:
+            raise CommandError("Only operators have limits: a watcher resizes nothing, an administrator everything.")
+        if any(value is not None and value < 1 for value in (memory_mib, vcpus)):
+            raise CommandError("A limit is a number above 0.")
+        return limits
 
     def _list(self, words: list[str], group: str | None) -> None:
         grants = Grant.objects.select_related("user", "group", "host", "tag", "guest", "guest__host")

@@ -51,7 +51,7 @@ def test_whoever_may_not_is_refused_when_asking_and_that_is_recorded(worker: Run
 
 
 @pytest.mark.parametrize("how", ["grant", "inactive", "deleted"])
-def test_a_right_lost_between_asking_and_running_denies_and_leaves_libvirt_alone(
+def test_B7_a_right_lost_between_asking_and_running_denies_and_leaves_libvirt_alone(
     start_worker: Callable[..., RunningWorker], host_xml: HostXml, how: str
 ) -> None:
     host_xml.add_guest("web-1")
