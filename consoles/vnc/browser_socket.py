@@ -11,17 +11,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from websockify.websocket import WebSocketWantReadError, WebSocketWantWriteError
+from websockify.websocket import WebSocketWantWriteError
 from websockify.websockifyserver import CompatibleWebSocket
 
-FRAME_LIMIT = 2 << 20  # bytes of one message from the browser; RFB's largest here is 1 MiB of cut text
+from consoles.vnc.frames import BINARY, CLOSE, PING, PONG, TEXT, FrameReader
+
+READ_BYTES = 1 << 16
 PONG_LIMIT = 1 << 16  # no pong is added to more unsent bytes than these
 REASON_BYTES = 123  # RFC 6455 §5.5: a control frame holds 125, and the code takes two
-BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
-
-
-class FrameTooLong(OSError):
-    """The browser announced or sent more than FRAME_LIMIT bytes at once."""
 
 
 class BrowserSocket(CompatibleWebSocket):  # type: ignore[misc]
@@ -30,20 +27,21 @@ class BrowserSocket(CompatibleWebSocket):  # type: ignore[misc]
     def __init__(self, request_handler: Any) -> None:
         super().__init__(request_handler)
         self.heard_at = time.monotonic()
+        self.left = False  # the browser closed its side, or said that it does
+        self._frames = FrameReader()
 
     @property
     def blocked(self) -> bool:
         """Whether bytes wait for the browser to take them; nothing more may be queued for it meanwhile."""
         return bool(self._send_buffer)
 
-    @property
-    def ended(self) -> bool:
-        """Whether one of the two sides said that this is the end."""
-        return bool(self._sent_close or self._received_close)
-
     def queue(self, data: bytes) -> None:
         """Send one binary message; what the browser does not take now waits in `blocked`."""
         self._put(BINARY, data)
+
+    def queue_words(self, words: bytes) -> None:
+        """The same, for a text message (UTF-8)."""
+        self._put(TEXT, words)
 
     def _put(self, opcode: int, data: bytes) -> None:
         if self.socket is not None and not self._sent_close:
@@ -51,41 +49,39 @@ class BrowserSocket(CompatibleWebSocket):  # type: ignore[misc]
                 self._sendmsg(opcode, data)
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send what waits. That the browser takes something is a sign of life."""
+        before = len(self._send_buffer)
         with suppress(WebSocketWantWriteError):
             self._flush()
+        if len(self._send_buffer) < before:
+            self.heard_at = time.monotonic()
 
     def ping_now(self) -> None:
         """Ask for a sign of life, unless data waits: then its taking is the sign."""
         if not self.blocked:
             self._put(PING, b"")
 
-    def receive(self) -> list[bytes] | None:
-        """The messages of one read of the socket, perhaps none; None when the browser left."""
-        messages: list[bytes] = []
-        while True:
-            try:
-                message = self.recvmsg()
-            except WebSocketWantReadError:
-                return messages
-            except WebSocketWantWriteError:
-                return None  # our answer to its close waits; there is nothing more to come
-            if message is None or self.ended:
-                return None
-            messages.append(message)
-            if not self.pending():
-                return messages
+    def receive(self) -> list[tuple[int, bytes]]:
+        """(TEXT or BINARY, payload) of each message that one read of the socket completed; see `left`, too.
 
-    def handle_ping(self, data: bytes) -> None:
-        if len(self._send_buffer) < PONG_LIMIT:
-            self._put(PONG, data)
-
-    def _recv(self) -> bool:
-        there = bool(super()._recv())
+        Raises BrokenFrame, and OSError where the connection broke.
+        """
+        try:
+            data = self.socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return []
+        self.left = not data
         self.heard_at = time.monotonic()
-        if len(self._recv_buffer) + len(self._partial_msg) > FRAME_LIMIT:
-            raise FrameTooLong
-        return there
+        messages = []
+        for opcode, payload in self._frames.feed(data):
+            if opcode < CLOSE:
+                messages.append((opcode, payload))
+            elif opcode == CLOSE:
+                self.left = True
+                break  # nothing counts that comes after it
+            elif opcode == PING and len(self._send_buffer) < PONG_LIMIT:
+                self._put(PONG, payload)
+        return messages
 
     def end(self, code: int, reason: str, seconds: float = 2.0) -> None:
         """Say why, and wait until the browser has taken it (it answers), at most for some seconds; then close."""

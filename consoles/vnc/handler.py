@@ -11,6 +11,7 @@ import logging
 import select
 import socket
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,16 +21,17 @@ from django.utils.translation import gettext as _
 from websockify.websocketproxy import ProxyRequestHandler
 
 from consoles.close_codes import CloseCode, ConsoleRefused
-from consoles.models import Kind, Mode, Ticket
+from consoles.models import Kind, Ticket
 from consoles.sessions import LiveSession, session_hash
 from consoles.tickets import redeem
 from consoles.vnc.browser_socket import BrowserSocket
-from consoles.vnc.endings import Ending, Wake
+from consoles.vnc.endings import Ending
+from consoles.vnc.frames import BINARY
 from consoles.vnc.gate import Forbidden, Visitor, visitor_of
 from consoles.vnc.header_reader import HeaderReader
 from consoles.vnc.pump import Gone, Pump
 from consoles.vnc.rfb import greet_browser, greet_guest
-from consoles.vnc.rfb_filter import ClientFilter
+from consoles.vnc.visit import Visit
 from guests import audit
 
 if TYPE_CHECKING:
@@ -105,19 +107,17 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
     def new_websocket_client(self) -> None:
         """After the upgrade."""
         assert self.visitor is not None
-        wake = Wake()
         try:
             with translation.override(self.visitor.language):
-                ending = self._visit(self.visitor, wake)
+                ending = self._be_visited(self.visitor)
         except Exception:
             logger.exception("a graphical console failed")
-            ending = Ending(CloseCode.FAILED, _("Something went wrong in the console server."))
+            ending = _wrong()
         finally:
-            wake.close()
             database.close()
         self.request.end(ending.close_code, ending.sentence)
 
-    def _visit(self, visitor: Visitor, wake: Wake) -> Ending:
+    def _be_visited(self, visitor: Visitor) -> Ending:
         ticket: Ticket | None = None
         try:
             ticket = redeem(
@@ -127,16 +127,19 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 kind=Kind.VNC,
                 guest_id=visitor.guest_id,
             )
-            live = self.server.sessions.open(
-                kind=Kind.VNC,
-                mode=ticket.mode,
-                user_id=visitor.user.pk,
-                session_hash=session_hash(visitor.session_key),
-                guest_id=ticket.guest_id,
-                peer=self._peer(),
-                on_revoke=wake.end,
-                on_downgrade=wake.become_watcher,
-            )
+            with closing(Visit(visitor.user, ticket.guest, ticket.mode)) as visit:
+                visit.live = self.server.sessions.open(
+                    kind=Kind.VNC,
+                    mode=ticket.mode,
+                    user_id=visitor.user.pk,
+                    session_hash=session_hash(visitor.session_key),
+                    guest_id=ticket.guest_id,
+                    peer=self._peer(),
+                    on_revoke=visit.end,
+                    on_downgrade=visit.become_watcher,
+                )
+                self.server.let_in(self.connection)
+                return self._serve(visit, visit.live)
         except ConsoleRefused as refusal:
             audit.record(
                 "console.open",
@@ -148,32 +151,32 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 reason=refusal.sentence,
             )
             return Ending(refusal.close_code, refusal.sentence)
-        self.server.let_in(self.connection)
-        ending = Ending(CloseCode.FAILED, _("Something went wrong in the console server."))
+
+    def _serve(self, visit: Visit, live: LiveSession) -> Ending:
+        ending = _wrong()
         try:
             database.close()  # a relay may last for hours
-            ending = self._relay(ticket, live, wake)
+            with self.server.visits.present(visit):
+                ending = self._relay(visit, live)
         except ConsoleRefused as refusal:
             ending = Ending(refusal.close_code, refusal.sentence)
         finally:
             live.close(ending.sentence)
         return ending
 
-    def _relay(self, ticket: Ticket, live: LiveSession, wake: Wake) -> Ending:
-        hosts, guest = self.server.hosts, ticket.guest
-        client_filter = ClientFilter(watching=ticket.mode != Mode.CONTROL)
+    def _relay(self, visit: Visit, live: LiveSession) -> Ending:
+        hosts, guest = self.server.hosts, visit.guest
         with hosts.screen(guest) as screen:
             try:
                 greet_guest(_GuestStream(screen), lambda: hosts.password(guest))
             except OSError as error:
                 raise ConsoleRefused(CloseCode.FAILED, _("The guest's screen does not answer.")) from error
             try:
-                browser = _BrowserStream(self.request, wake)
+                browser = _BrowserStream(self.request, visit)
                 greet_browser(browser)
             except OSError:
-                return wake.ending or Ending(CloseCode.NORMAL, _("The page was left."))
-            ending = Pump(self.request, screen, client_filter, live, wake).run(browser.rest())
-        live.dropped = dict(client_filter.dropped)
+                return visit.ending or Ending(CloseCode.NORMAL, _("The page was left."))
+            ending = Pump(self.request, screen, visit, live).run(browser.rest())
         if isinstance(ending, Gone):
             if hosts.has_stopped(guest):
                 return Ending(CloseCode.GUEST_STOPPED, _("%(guest)s was shut off.") % {"guest": guest.name})
@@ -182,6 +185,10 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
 
     def _peer(self) -> str:
         return str(self.client_address[0]) if isinstance(self.client_address, tuple) else ""
+
+
+def _wrong() -> Ending:
+    return Ending(CloseCode.FAILED, _("Something went wrong in the console server."))
 
 
 class _GuestStream:
@@ -209,23 +216,22 @@ class _GuestStream:
 class _BrowserStream:
     """The websocket for the handshake: waits for the browser, or for somebody who ends the console."""
 
-    def __init__(self, browser: BrowserSocket, wake: Wake) -> None:
+    def __init__(self, browser: BrowserSocket, visit: Visit) -> None:
         self._browser = browser
-        self._wake = wake
+        self._visit = visit
         self._found = b""
         self._deadline = time.monotonic() + HANDSHAKE_SECONDS
         browser.setblocking(False)
         self._poll = select.poll()
         self._poll.register(browser.fileno(), select.POLLIN)
-        self._poll.register(wake.fileno(), select.POLLIN)
+        self._poll.register(visit.fileno(), select.POLLIN)
 
     def exactly(self, count: int) -> bytes:
         while len(self._found) < count:
             self._wait()
-            messages = self._browser.receive()
-            if messages is None:
+            self._found += b"".join(payload for opcode, payload in self._browser.receive() if opcode == BINARY)
+            if self._browser.left:
                 raise ConnectionError("left")
-            self._found += b"".join(messages)
         taken, self._found = self._found[:count], self._found[count:]
         return taken
 
@@ -241,5 +247,6 @@ class _BrowserStream:
         left = self._deadline - time.monotonic()
         if left <= 0 or not self._poll.poll(left * 1000):
             raise TimeoutError("no handshake")
-        if self._wake.ending is not None:
+        self._visit.answered()
+        if self._visit.ending is not None:
             raise ConnectionAbortedError("ended")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from dataclasses import dataclass
 
 ENCODINGS_LIMIT = 256
 CUT_TEXT_LIMIT = 1 << 20
@@ -15,7 +16,7 @@ KEYS_LIMIT = 256  # held down at once
 
 SET_PIXEL_FORMAT, SET_ENCODINGS, UPDATE_REQUEST, KEY, POINTER, CUT_TEXT = 0, 2, 3, 4, 5, 6
 XVP, SET_DESKTOP_SIZE, QEMU = 250, 251, 255
-_NAMES = {
+_DROPPABLE = {
     KEY: "key",
     POINTER: "pointer",
     CUT_TEXT: "cut_text",
@@ -24,28 +25,38 @@ _NAMES = {
     QEMU: "qemu_key",
 }
 
-QEMU_EXTENDED_KEY = -258
+QEMU_EXTENDED_KEY, XVP_ENCODING = -258, -309
 EXTENDED_CLIPBOARD = struct.unpack("!i", b"\xc0\xa1\xe5\xce")[0]
 # raw, copyrect, hextile, zlib, tight, zrle; tightPNG; compression and quality levels; and the pseudo-encodings that
 # only change what the server says: desktop size (-223, -308), last rectangle, cursor, LED state, cursor with alpha.
 _FOR_WATCHERS = frozenset(
     {0, 1, 5, 6, 7, 16, -260, *range(-256, -246), *range(-32, -22), -223, -224, -239, -261, -308, -314}
 )
-_FOR_CONTROLLERS = _FOR_WATCHERS | {QEMU_EXTENDED_KEY, EXTENDED_CLIPBOARD}
+_FOR_TYPING = frozenset({QEMU_EXTENDED_KEY, EXTENDED_CLIPBOARD})
+_FOR_POWER = frozenset({XVP_ENCODING})
 
 
 class ForbiddenMessage(Exception):
     """The browser said something that no part of this product says; the console must end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What may reach the guest besides messages for a picture: what is typed, and xvp's shutdown, reboot and reset."""
+
+    typing: bool
+    power: bool = False
+
+
 class ClientFilter:
     """Takes the bytes after ClientInit in pieces of any size, and returns what goes to the guest."""
 
-    def __init__(self, *, watching: bool) -> None:
-        self.watching = watching
+    def __init__(self, allowed: Allowed) -> None:
+        self.allowed = allowed
         self.dropped: Counter[str] = Counter()
         self._rest = bytearray()
         self._skip = 0  # bytes still to come of a message that is dropped
+        self._asked = b""  # the last list of encodings, as the browser sent it
         self._keys: dict[bytes, bytes] = {}  # of keys held down: what identifies one → the message that releases it
         self._pointer = b""  # the last pointer event while a button was down
 
@@ -66,33 +77,39 @@ class ClientFilter:
             kind = rest[at]
             whole = len(rest) - at >= length
             if self._is_dropped(kind):
-                self.dropped[_NAMES[kind]] += 1
+                self.dropped[_DROPPABLE[kind]] += 1
                 self._skip = max(0, at + length - len(rest))
                 at += length
                 continue
             if not whole:
                 break
             message = bytes(rest[at : at + length])
-            passed += self._allowed_encodings(message) if kind == SET_ENCODINGS else message
             self._remember(kind, message)
+            passed += self._encodings() if kind == SET_ENCODINGS else message
             at += length
         del rest[:at]
         return bytes(passed)
 
-    def become_watcher(self) -> bytes:
-        """From now on nothing typed passes; returns the messages that release every key and button still held."""
-        self.watching = True
+    def allow(self, allowed: Allowed) -> bytes:
+        """From now on this; returns what the guest must be told: keys and buttons released, encodings asked anew.
+
+        A message that was begun before is judged when its end arrives, and passes or is dropped as a whole.
+        """
+        before, self.allowed = self.allowed, allowed
+        released = b"" if allowed.typing else self.release()
+        return released + (self._encodings() if self._asked and allowed != before else b"")
+
+    def release(self) -> bytes:
+        """The messages that release every key and button that is held down."""
         released = b"".join(self._keys.values())
         if self._pointer:
             released += bytes((POINTER, 0)) + self._pointer[2:]
         self._keys.clear()
         self._pointer = b""
-        # A message begun before is dropped whole: `_is_dropped` looks at it again when its end arrives.
         return released
 
     def _is_dropped(self, kind: int) -> bool:
-        # xvp (shut down, reset) is for those who hold power, and they have a page for it.
-        return kind == XVP or (self.watching and kind in _NAMES)
+        return kind in _DROPPABLE and not (self.allowed.power if kind == XVP else self.allowed.typing)
 
     @staticmethod
     def _length(rest: bytearray, at: int) -> int | None:
@@ -134,13 +151,20 @@ class ClientFilter:
                 return 12
         raise ForbiddenMessage(f"message {kind}")
 
-    def _allowed_encodings(self, message: bytes) -> bytes:
-        allowed = _FOR_WATCHERS if self.watching else _FOR_CONTROLLERS
-        asked = struct.unpack_from(f"!{(len(message) - 4) // 4}i", message, 4)
-        kept = [encoding for encoding in asked if encoding in allowed]
+    def _encodings(self) -> bytes:
+        listed = _FOR_WATCHERS
+        if self.allowed.typing:
+            listed |= _FOR_TYPING
+        if self.allowed.power:
+            listed |= _FOR_POWER
+        asked = struct.unpack_from(f"!{(len(self._asked) - 4) // 4}i", self._asked, 4)
+        kept = [encoding for encoding in asked if encoding in listed]
         return struct.pack(f"!BxH{len(kept)}i", SET_ENCODINGS, len(kept), *kept)
 
     def _remember(self, kind: int, message: bytes) -> None:
+        if kind == SET_ENCODINGS:
+            self._asked = message
+            return
         if kind == POINTER:
             self._pointer = message if message[1] else b""
             return

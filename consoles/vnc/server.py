@@ -23,6 +23,7 @@ from django.conf import settings
 from consoles.sessions import LiveSessions
 from consoles.vnc.handler import VNCHandler
 from consoles.vnc.targets import ConsoleHosts
+from consoles.vnc.visits import Visits
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class RelayServer(ThreadingMixIn, HTTPServer):
     def __init__(self, path: Path, sessions: LiveSessions, hosts: ConsoleHosts) -> None:
         self.sessions = sessions
         self.hosts = hosts
+        self.visits = Visits()
         self._waiting: OrderedDict[socket.socket, None] = OrderedDict()
         self._lock = threading.Lock()
         super().__init__(str(path), VNCHandler)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import websocket
 from pytest_django import Settings
 
 from consoles.models import ConsoleSession, Mode
-from consoles.vnc import browser_socket, header_reader, pump, server
+from consoles.vnc import frames, header_reader, pump, server
 from guests.access.models import Grant
 from guests.audit.models import AuditRecord
 from guests.inventory.changes import Feed, announce
@@ -323,7 +323,7 @@ def test_a_browser_that_answers_pings_stays(
 def test_a_frame_without_end_is_refused(
     relay: Relay, guest: Guest, person: MakePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser_socket, "FRAME_LIMIT", 100_000)
+    monkeypatch.setattr(frames, "MESSAGE_LIMIT", 100_000)
     browser = relay.connect(person(), guest)
     handshake(browser)
     browser.sock.sendall(b"\x82\xff" + struct.pack("!Q", 1 << 40) + bytes(4))

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consoles.vnc.rfb_filter import CUT_TEXT_LIMIT, ClientFilter, ForbiddenMessage
+from consoles.vnc.rfb_filter import CUT_TEXT_LIMIT, Allowed, ClientFilter, ForbiddenMessage
 
+POWERFUL = Allowed(typing=True, power=True)
+WATCHER, CONTROLLER = Allowed(typing=False), Allowed(typing=True)
 PIXEL_FORMAT = b"\0\0\0\0" + bytes(16)
 UPDATE = struct.pack("!BBHHHH", 3, 1, 0, 0, 640, 480)
 ALLOWED_FOR_ALL = [0, 1, 5, 6, 7, 16, -260, -256, -247, -32, -23, -223, -224, -239, -261, -308, -314]
@@ -62,7 +64,7 @@ def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 @given(messages, st.lists(st.integers(0), max_size=40), st.booleans())
 def test_any_split_gives_the_same(said: list[bytes], cuts: list[int], watching: bool) -> None:
     stream = b"".join(said)
-    whole, split = ClientFilter(watching=watching), ClientFilter(watching=watching)
+    whole, split = ClientFilter(Allowed(typing=not watching)), ClientFilter(Allowed(typing=not watching))
     passed = b"".join(split.feed(piece) for piece in in_pieces(stream, cuts))
     assert passed == whole.feed(stream)
     assert split.dropped == whole.dropped
@@ -71,20 +73,20 @@ def test_any_split_gives_the_same(said: list[bytes], cuts: list[int], watching: 
 @given(messages)
 def test_byte_by_byte_gives_the_same(said: list[bytes]) -> None:
     stream = b"".join(said)
-    one = ClientFilter(watching=False)
-    assert b"".join(one.feed(bytes((byte,))) for byte in stream) == ClientFilter(watching=False).feed(stream)
+    one = ClientFilter(CONTROLLER)
+    assert b"".join(one.feed(bytes((byte,))) for byte in stream) == ClientFilter(CONTROLLER).feed(stream)
 
 
 @given(messages)
 def test_a_controller_s_messages_pass_except_power(said: list[bytes]) -> None:
-    client_filter = ClientFilter(watching=False)
+    client_filter = ClientFilter(CONTROLLER)
     assert client_filter.feed(b"".join(said)) == b"".join(message for message in said if message != XVP)
     assert client_filter.dropped["xvp"] == said.count(XVP)
 
 
 @given(messages)
 def test_a_watcher_s_picture_passes_and_nothing_else(said: list[bytes]) -> None:
-    client_filter = ClientFilter(watching=True)
+    client_filter = ClientFilter(WATCHER)
     wanted = [message for message in said if message in (PIXEL_FORMAT, UPDATE, encodings(0, 1, 16))]
     assert client_filter.feed(b"".join(said)) == b"".join(wanted)
     assert client_filter.dropped.total() == len(said) - len(wanted)
@@ -92,7 +94,7 @@ def test_a_watcher_s_picture_passes_and_nothing_else(said: list[bytes]) -> None:
 
 @given(st.lists(st.binary(max_size=60), max_size=12), st.booleans())
 def test_random_bytes_never_pass_an_unknown_message(pieces: list[bytes], watching: bool) -> None:
-    client_filter, passed = ClientFilter(watching=watching), bytearray()
+    client_filter, passed = ClientFilter(Allowed(typing=not watching)), bytearray()
     try:
         for piece in pieces:
             passed += client_filter.feed(piece)
@@ -124,41 +126,43 @@ def test_random_bytes_never_pass_an_unknown_message(pieces: list[bytes], watchin
 def test_an_unknown_message_ends_the_console(watching: bool) -> None:
     for kind in set(range(256)) - {0, 2, 3, 4, 5, 6, 250, 251, 255}:
         with pytest.raises(ForbiddenMessage):
-            ClientFilter(watching=watching).feed(UPDATE + bytes((kind,)))
+            ClientFilter(Allowed(typing=not watching)).feed(UPDATE + bytes((kind,)))
 
 
 def test_qemu_s_audio_and_other_messages_end_the_console() -> None:
     for submessage in range(1, 256):
         with pytest.raises(ForbiddenMessage):
-            ClientFilter(watching=False).feed(bytes((255, submessage)))
+            ClientFilter(CONTROLLER).feed(bytes((255, submessage)))
 
 
 @pytest.mark.parametrize("watching", [True, False])
 def test_only_listed_encodings_are_asked_for(watching: bool) -> None:
-    passed = ClientFilter(watching=watching).feed(encodings(*FORBIDDEN, *ALLOWED_FOR_ALL, *FOR_CONTROLLERS, *FORBIDDEN))
+    passed = ClientFilter(Allowed(typing=not watching)).feed(
+        encodings(*FORBIDDEN, *ALLOWED_FOR_ALL, *FOR_CONTROLLERS, *FORBIDDEN)
+    )
     assert passed == encodings(*ALLOWED_FOR_ALL, *([] if watching else FOR_CONTROLLERS))
 
 
 def test_too_many_encodings_end_the_console() -> None:
-    assert ClientFilter(watching=False).feed(encodings(*[0] * 256))
+    assert ClientFilter(CONTROLLER).feed(encodings(*[0] * 256))
     with pytest.raises(ForbiddenMessage):
-        ClientFilter(watching=False).feed(encodings(*[0] * 257)[:4])
+        ClientFilter(CONTROLLER).feed(encodings(*[0] * 257)[:4])
 
 
 @pytest.mark.parametrize("size", [CUT_TEXT_LIMIT + 1, -CUT_TEXT_LIMIT - 1, -(2**31), 2**31 - 1])
 @pytest.mark.parametrize("watching", [True, False])
 def test_a_cut_text_of_an_absurd_length_ends_the_console(size: int, watching: bool) -> None:
     with pytest.raises(ForbiddenMessage):
-        ClientFilter(watching=watching).feed(struct.pack("!Bxxxi", 6, size))
+        ClientFilter(Allowed(typing=not watching)).feed(struct.pack("!Bxxxi", 6, size))
 
 
 def test_a_negative_cut_text_length_is_read_signed() -> None:
-    client_filter = ClientFilter(watching=False)
+    client_filter = ClientFilter(CONTROLLER)
     assert client_filter.feed(cut_text(b"abcd", extended=True) + UPDATE) == cut_text(b"abcd", extended=True) + UPDATE
 
 
 def test_a_dropped_message_is_not_kept() -> None:
-    client_filter = ClientFilter(watching=True)
+    client_filter = ClientFilter(WATCHER)
     announced = struct.pack("!Bxxxi", 6, CUT_TEXT_LIMIT)
     assert client_filter.feed(announced + bytes(70_000)) == b""
     assert len(client_filter._rest) == 0
@@ -167,30 +171,48 @@ def test_a_dropped_message_is_not_kept() -> None:
 
 
 def test_a_controller_who_becomes_a_watcher_lets_go_of_everything() -> None:
-    client_filter = ClientFilter(watching=False)
+    client_filter = ClientFilter(CONTROLLER)
     said = key(0x41) + key(0x42) + key(0x42, down=False) + qemu_key(0xFFE3, 29) + pointer(1, 30, 40)
     assert client_filter.feed(said) == said
-    assert client_filter.become_watcher() == (
+    assert client_filter.allow(WATCHER) == (
         key(0x41, down=False) + qemu_key(0xFFE3, 29, down=False) + pointer(0, 30, 40)
     )
     assert client_filter.feed(key(0x41) + pointer(1) + UPDATE) == UPDATE
-    assert client_filter.become_watcher() == b""
+    assert client_filter.allow(WATCHER) == b""
 
 
 def test_a_message_begun_before_the_downgrade_is_dropped_whole() -> None:
-    client_filter = ClientFilter(watching=False)
+    client_filter = ClientFilter(CONTROLLER)
     assert client_filter.feed(key(0x41)[:5]) == b""
-    assert client_filter.become_watcher() == b""
+    assert client_filter.allow(WATCHER) == b""
     assert client_filter.feed(key(0x41)[5:] + UPDATE) == UPDATE
 
 
 def test_more_keys_than_hands_end_the_console() -> None:
-    client_filter = ClientFilter(watching=False)
+    client_filter = ClientFilter(CONTROLLER)
     with pytest.raises(ForbiddenMessage):
         client_filter.feed(b"".join(key(n) for n in range(300)))
 
 
 def test_a_key_that_repeats_is_one_key() -> None:
-    client_filter = ClientFilter(watching=False)
+    client_filter = ClientFilter(CONTROLLER)
     client_filter.feed(key(0x41) * 1000)
-    assert client_filter.become_watcher() == key(0x41, down=False)
+    assert client_filter.allow(WATCHER) == key(0x41, down=False)
+
+
+def test_who_may_switch_the_guest_may_say_so_here() -> None:
+    client_filter = ClientFilter(POWERFUL)
+    assert client_filter.feed(encodings(0, -309) + XVP + UPDATE) == encodings(0, -309) + XVP + UPDATE
+    assert client_filter.allow(CONTROLLER) == encodings(0)
+    assert client_filter.feed(XVP + key(1)) == key(1)
+    assert client_filter.dropped == {"xvp": 1}
+
+
+def test_what_changes_hands_changes_the_encodings_too() -> None:
+    client_filter = ClientFilter(WATCHER)
+    assert client_filter.feed(encodings(7, -258, -316)) == encodings(7)
+    assert client_filter.allow(CONTROLLER) == encodings(7, -258)
+    assert client_filter.allow(CONTROLLER) == b""
+    assert client_filter.feed(key(0x41)) == key(0x41)
+    assert client_filter.allow(WATCHER) == key(0x41, down=False) + encodings(7)
+    assert client_filter.feed(key(0x42)) == b""
