@@ -222,6 +222,7 @@ KEEPALIVE_INTERVAL_SECONDS = 3  # a hung host is noticed after interval × (coun
 KEEPALIVE_COUNT = 3
 LEASE_SECONDS = 30
 RESYNC_SECONDS = env_float("GUESTHOUSE_RESYNC_SECONDS", 180.0)  # how often every guest's XML is read without a reason
+PICTURE_SECONDS = env_float("GUESTHOUSE_PICTURE_SECONDS", 10.0)  # how often a screen that is looked at is taken
 # How long an operation waits for its guest: for a balloon since it last moved, for the power button to be answered.
 BALLOON_SECONDS = env_float("GUESTHOUSE_BALLOON_SECONDS", 30.0)
 SHUT_DOWN_SECONDS = env_float("GUESTHOUSE_SHUT_DOWN_SECONDS", 60.0)

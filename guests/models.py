@@ -3,6 +3,7 @@
 from guests.access.models import Grant
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest, Host, HostLease, Revision, Tag
+from guests.inventory.pictures import LookedAt, Picture
 from guests.operations.models import Operation
 
-__all__ = ["AuditRecord", "Grant", "Guest", "Host", "HostLease", "Operation", "Revision", "Tag"]
+__all__ = ["AuditRecord", "Grant", "Guest", "Host", "HostLease", "LookedAt", "Operation", "Picture", "Revision", "Tag"]

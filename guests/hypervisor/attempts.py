@@ -39,6 +39,11 @@ class Attempt(Generic[_T]):
             self._slot.release()
             self._done.set()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread came back, left behind or not."""
+        return self._done.is_set()
+
     def wait(self, seconds: float) -> _T:
         """What was made, or the error that the attempt raised; TimeoutError when it was left behind."""
         self._done.wait(seconds)

@@ -1,5 +1,5 @@
-"""Everything that this worker does for one host: a poll, an event and an action thread, none of which waits for another
-host. Threads are daemons: one that hangs in libvirt never holds up the end of the process.
+"""Everything that this worker does for one host: a poll, an event, an action and a picture thread, none of which waits
+for another host. Threads are daemons: one that hangs in libvirt never holds up the end of the process.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from guests.resources import GuestEvent
 from guests.worker.action_thread import ActionThread
 from guests.worker.database import database_work, with_own_connection
 from guests.worker.event_watchers import EventWatchers
+from guests.worker.picture_thread import PictureThread
 from guests.worker.polling import Polling
 
 logger = logging.getLogger(__name__)
@@ -56,11 +57,13 @@ class HostService:
             target=with_own_connection(self._apply_events), name=f"events-{name}", daemon=True
         )
         self.actions = ActionThread(self)
+        self.pictures = PictureThread(self)
 
     def start(self) -> None:
         """Begin to serve the host; returns at once."""
         self._events.start()
         self.actions.start()
+        self.pictures.start()
         self._polling.start()
 
     def stop(self) -> None:
@@ -69,6 +72,7 @@ class HostService:
         self._polling.stop()
         self._incoming.put(None)
         self.actions.stop()
+        self.pictures.stop()
 
     def join(self, seconds: float) -> bool:
         """Whether all threads ended within so many seconds."""
@@ -77,6 +81,7 @@ class HostService:
         ended = [
             self._polling.join(max(0.0, deadline - time.monotonic())),
             self.actions.join(max(0.0, deadline - time.monotonic())),
+            self.pictures.join(max(0.0, deadline - time.monotonic())),
         ]
         return all(ended) and not self._events.is_alive()
 
@@ -104,6 +109,7 @@ class HostService:
         if polling is self._polling:
             self._up, self.is_down = polling.connection, False
             self.actions.wake()
+            self.pictures.wake()
 
     def went_down(self, polling: Polling) -> None:
         """The host is not read any more; queued operations are told so."""

@@ -16,6 +16,7 @@ from guests.inventory.changes import ChangeFeed, Feed
 from guests.inventory.host_rows import sync_hosts
 from guests.inventory.leases import Lease, LeaseLost, owners, release_leases, renew_leases, take_leases
 from guests.inventory.models import Host
+from guests.inventory.pictures import hosts_looked_at
 from guests.operations.models import Operation, OperationState
 from guests.worker.database import database_work
 from guests.worker.host_service import HostService
@@ -37,6 +38,7 @@ class Worker:
         self._feed = ChangeFeed()
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._looked = threading.Event()  # somebody looks at guests' screens
         self._lock = threading.Lock()
         self._lost: list[Lease] = []
 
@@ -56,7 +58,9 @@ class Worker:
         self._wake.set()
 
     def _changed(self, feeds: dict[Feed, int]) -> None:
-        if Feed.OPERATIONS in feeds:
+        if Feed.PICTURES in feeds:
+            self._looked.set()
+        if Feed.OPERATIONS in feeds or Feed.PICTURES in feeds:
             self._wake.set()
 
     def _loop(self) -> None:
@@ -73,6 +77,7 @@ class Worker:
                         take_at = now + TAKE_SECONDS
                     self._drop_lost()
                     self._wake_those_with_work()
+                    self._wake_those_looked_at()
                     for service in list(self.services.values()):
                         service.leave_stuck_poll_behind()
             except LeaseLost:
@@ -120,6 +125,13 @@ class Worker:
         )
         for host_id in waiting:
             self.services[host_id].actions.wake()
+
+    def _wake_those_looked_at(self) -> None:
+        """One query for all hosts, when somebody began to look or looks on."""
+        if self._looked.is_set():
+            self._looked.clear()
+            for host_id in hosts_looked_at(list(self.services)):
+                self.services[host_id].pictures.wake()
 
     def _end(self) -> None:
         """Stop every thread, give the leases back; threads that hang are left to die with the process."""
