@@ -1,9 +1,22 @@
 """The models of all the rooms of this app, for Django to find; each is defined in its room."""
 
 from guests.access.models import Grant
+from guests.access.tokens import APIToken
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest, Host, HostLease, Revision, Tag
 from guests.inventory.pictures import LookedAt, Picture
 from guests.operations.models import Operation
 
-__all__ = ["AuditRecord", "Grant", "Guest", "Host", "HostLease", "LookedAt", "Operation", "Picture", "Revision", "Tag"]
+__all__ = [
+    "APIToken",
+    "AuditRecord",
+    "Grant",
+    "Guest",
+    "Host",
+    "HostLease",
+    "LookedAt",
+    "Operation",
+    "Picture",
+    "Revision",
+    "Tag",
+]

@@ -12,6 +12,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from guests.access.models import ROLE_ORDER, Grant, Role, Scope
+from guests.access.tokens import token_of
 from guests.inventory.models import Guest, Host, Tag
 
 User = AbstractBaseUser | AnonymousUser
@@ -68,8 +69,8 @@ def grants_on(user: User, guest: Guest) -> QuerySet[Grant]:
 
 
 def holds_everything(user: User) -> bool:
-    """Whether they may all there is without any grant."""
-    return bool(user.is_active and getattr(user, "is_superuser", False))
+    """Whether they may all there is without any grant. With a token nobody does: it may be for less."""
+    return bool(user.is_active and getattr(user, "is_superuser", False)) and token_of(user) is None
 
 
 def visible_to(user: User, action: Action | str = Action.SEE) -> QuerySet[Guest]:
@@ -78,6 +79,9 @@ def visible_to(user: User, action: Action | str = Action.SEE) -> QuerySet[Guest]
     The answer is one query whatever is added to it. It trusts `user.is_active` and `user.is_superuser` as loaded: what
     outlives a request (a socket, a queued operation) loads the user again first.
     """
+    if token := token_of(user):
+        owners = visible_to(token.user, action)
+        return token.guests_within(owners) if token.gives(ACTIONS[Action(action)]) else Guest.objects.none()
     if holds_everything(user):
         return Guest.objects.all()
     grants = grants_of(user).filter(role__in=_sufficient(action))
@@ -92,6 +96,8 @@ def visible_to(user: User, action: Action | str = Action.SEE) -> QuerySet[Guest]
 
 def hosts_visible_to(user: User) -> QuerySet[Host]:
     """The hosts that a user holds as a whole, or of which they see at least one guest."""
+    if token := token_of(user):
+        return token.hosts_within(hosts_visible_to(token.user)) if token.is_valid else Host.objects.none()
     if holds_everything(user):
         return Host.objects.all()
     grants = grants_of(user)
@@ -104,6 +110,8 @@ def hosts_visible_to(user: User) -> QuerySet[Host]:
 
 def may(user: User, action: Action | str, guest: Guest | None = None) -> bool:
     """Whether the user may do it: on this guest, or, without one, on the whole site."""
+    if token := token_of(user):
+        return token.gives(ACTIONS[Action(action)]) and token.covers(guest) and may(token.user, action, guest)
     least = _sufficient(action)
     if holds_everything(user):
         return True
@@ -113,6 +121,9 @@ def may(user: User, action: Action | str, guest: Guest | None = None) -> bool:
 
 def may_on(user: User, action: Action | str, what: Host | Tag) -> bool:
     """Whether the user may do it on a whole host, or on whatever bears a tag: guests that come later included."""
+    if token := token_of(user):
+        covered = token.covers(what if isinstance(what, Host) else None)
+        return token.gives(ACTIONS[Action(action)]) and covered and may_on(token.user, action, what)
     if holds_everything(user):
         return True
     named = Q(scope=Scope.HOST, host=what) if isinstance(what, Host) else Q(scope=Scope.TAG, tag=what)
@@ -122,6 +133,10 @@ def may_on(user: User, action: Action | str, what: Host | Tag) -> bool:
 
 def role_on(user: User, guest: Guest) -> Role | None:
     """The highest role the user holds on a guest, None where they may not even see it."""
+    if token := token_of(user):
+        owns = role_on(token.user, guest) if token.covers(guest) else None
+        held_up_to = ROLE_ORDER[: ROLE_ORDER.index(owns) + 1] if owns else []
+        return next((role for role in reversed(held_up_to) if token.gives(role)), None)
     if holds_everything(user):
         return Role.ADMINISTRATOR
     held = set(grants_on(user, guest).values_list("role", flat=True))

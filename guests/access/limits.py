@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from guests.access.decisions import ACTIONS, Action, User, grants_on, holds_everything
 from guests.access.models import ROLE_ORDER, UNLIMITED, Limits, Role
+from guests.access.tokens import token_of
 from guests.inventory.models import Guest
 
 
 def limits_on(user: User, guest: Guest) -> Limits:
     """What the user may give a guest at most. Of several grants the most generous counts, for each of the two."""
+    if token := token_of(user):
+        user = token.user  # whether the token reaches so far is for `may` to say
     if holds_everything(user):
         return UNLIMITED
     resizing = ROLE_ORDER[ROLE_ORDER.index(ACTIONS[Action.RESIZE]) :]

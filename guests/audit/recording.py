@@ -26,6 +26,8 @@ def record(
     `action` is dotted ("guest.resize_memory"), `outcome` one of ok, failed, denied; `detail` must be JSON: no secrets.
     """
     user = by if by is not None and by.is_authenticated else None
+    if came_with := getattr(user, "came_with", None):  # an API token (guests/access/tokens.py), named in every line
+        detail["with_token"] = str(came_with)
     return AuditRecord.objects.create(
         action=action,
         outcome=outcome,

@@ -6,9 +6,11 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from guests.access.tokens import APIToken, bearer
 from guests.inventory.models import Guest, Host
 
 
@@ -40,6 +42,7 @@ class Operation(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="operations"
     )
     asked_by_name = models.CharField(max_length=150)
+    asked_with = models.ForeignKey(APIToken, null=True, on_delete=models.SET_NULL, related_name="+")
     asked_at = models.DateTimeField(auto_now_add=True, db_index=True)
     language = models.CharField(max_length=10, default="", blank=True)  # the asker's: the worker answers in it
     idempotency_key = models.CharField(max_length=64)
@@ -77,3 +80,8 @@ class Operation(models.Model):
     def is_over(self) -> bool:
         """Whether nothing more will happen."""
         return OperationState(self.state).is_over
+
+    @property
+    def asker(self) -> AbstractBaseUser | None:
+        """Who asked, as they came: with a token they may no more than it gives when the operation begins."""
+        return bearer(self.asked_with) if self.asked_with else self.asked_by

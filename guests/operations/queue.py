@@ -13,6 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from guests.access import limits_on, may
+from guests.access.tokens import token_of
 from guests.audit import record
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.models import Guest
@@ -58,6 +59,7 @@ def ask(
                 "host": guest.host,
                 "guest": guest,
                 "asked_by_name": by.get_username(),
+                "asked_with": token_of(by),
                 "language": get_language() or "",
                 "parameters": parameters or {},
                 "before": before or {},

@@ -118,7 +118,7 @@ def end_operation(lease: Lease, operation: Operation, outcome: Outcome) -> None:
         words = {OperationState.DONE: "ok", OperationState.DENIED: "denied"}
         record(
             f"guest.{operation.kind}.ended",
-            by=operation.asked_by,
+            by=operation.asker,
             by_name=operation.asked_by_name,
             guest=operation.guest,
             host=operation.host,
@@ -164,9 +164,10 @@ def _outcome(
 ) -> Outcome:
     operation = running.operation
     kind, guest = KINDS[operation.kind], operation.guest
-    if guest is None or operation.asked_by is None or not may(operation.asked_by, kind.action, guest):
+    asker = operation.asker
+    if guest is None or asker is None or not may(asker, kind.action, guest):
         return Outcome(OperationState.DENIED, _("The right to do this was taken away before it began."))
-    if kind.bounded and (refusal := kind.over(limits_on(operation.asked_by, guest), operation.parameters)):
+    if kind.bounded and (refusal := kind.over(limits_on(asker, guest), operation.parameters)):
         return Outcome(OperationState.DENIED, refusal)
     task = Task(
         connect=connect,

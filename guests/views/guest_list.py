@@ -16,7 +16,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from guests.access import Action, hosts_visible_to, visible_to
+from guests.access import Action, holds_everything, hosts_visible_to, visible_to
 from guests.inventory.models import Guest, Host
 from guests.operations import new_key
 from guests.operations.models import Operation, OperationState
@@ -118,7 +118,7 @@ class GuestListing:
             for operation in Operation.objects.filter(state__in=OPEN).order_by("asked_at")
             if operation.guest_id
         }
-        everywhere = bool(getattr(self.user, "is_superuser", False))
+        everywhere = holds_everything(self.user)
         powered = (
             None
             if everywhere

@@ -118,7 +118,7 @@ class ActionThread:
         """Start what can be started. While the host was never reached yet, operations stay in the queue."""
         queued = (
             Operation.objects.filter(host_id=self._service.lease.host_id, state=OperationState.QUEUED)
-            .select_related("guest__host", "host", "asked_by")
+            .select_related("guest__host", "host", "asked_by", "asked_with__user")
             .order_by("asked_at")
         )
         blocked: set[UUID] = set()
