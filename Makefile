@@ -18,7 +18,7 @@ test-fast: ## without real guests and without a browser
 	@deploy/check.sh fast
 
 test-xen: ## against a real Xen host in QEMU (root; its first build takes minutes)
-	@deploy/prepare.sh test
+	@deploy/prepare.sh xen
 	@.venv/bin/pytest -m xen tests
 
 lint: ## formats, lint, types, contracts, settings, known holes

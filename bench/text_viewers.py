@@ -5,8 +5,8 @@
 
 One run on a private host with real guests and the product. First, sixteen viewers of one guest that floods its serial
 line, one of them drawing nothing: what each was sent, how long the guest took against the same flood with one viewer,
-and how much web and console server grew. Then 300 sockets that say nothing, on three devices. Then from the moment of
-a click (the page's request) to the first replayed bytes, as a browser does it: page, socket, replay.
+and how much web and console server grew. Then 300 sockets that say nothing, on three devices. Then from the click in
+Chromium on the guest's page to the first replayed line that its text console shows.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 from tests.live.text_client import TextClient, WebSession
@@ -126,20 +129,41 @@ def idle(session: WebSession, product: Product, guests: list[tuple[str, str]], c
     }
 
 
-def clicks(session: WebSession, guest: str, count: int) -> dict[str, float]:
-    """From the page's request to the first replayed bytes, of a console that somebody looks at already."""
+WATCH_FOR_TEXT = """() => {
+  const look = () => {
+    if (document.querySelector(".xterm-rows")?.innerText.trim()) window.shownAt ??= Date.now();
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}"""
+
+
+def clicks(product: Product, session: WebSession, guest: str, count: int) -> dict[str, float]:
+    """From the click in Chromium to the first replayed line, of a console that somebody looks at already."""
     watching = live(session, guest)
     watching.wait_for_prompt()
     took = []
-    for _ in range(count):
-        began = time.monotonic()
-        session.get(f"/guests/{guest}/console/text/")
-        seat = TextClient(session, guest)
-        seat.wait(lambda seat=seat: seat.output, 30)
-        took.append((time.monotonic() - began) * 1000)
-        seat.close()
+    with sync_playwright() as playwright:
+        flags = FLAGS + (["--no-sandbox"] if os.getuid() == 0 else [])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_context(base_url=product.url).new_page()
+        page.goto("/accounts/login/")
+        page.fill("input[name=login]", "admin")
+        page.fill("input[name=password]", product.admin_password)
+        page.press("input[name=password]", "Enter")
+        page.wait_for_url(lambda url: "/accounts/login/" not in url)
+        page.add_init_script(f"({WATCH_FOR_TEXT})()")
+        for _ in range(count + 1):
+            page.goto(f"/guests/{guest}/")
+            page.locator("html[data-live=live]").wait_for()
+            link = page.locator("#guest-header a[data-key=c]")
+            began = link.evaluate("link => { const at = Date.now(); setTimeout(() => link.click()); return at; }")
+            page.wait_for_function("() => window.shownAt", timeout=20_000)
+            took.append(page.evaluate("window.shownAt") - began)
+        browser.close()
     watching.close()
-    return {"p50_ms": round(statistics.median(took), 1), "max_ms": round(max(took), 1)}
+    took.pop(0)  # Chromium's cache is empty
+    return {"p50_ms": statistics.median(took), "min_ms": min(took), "max_ms": max(took)}
 
 
 def main() -> None:
@@ -162,7 +186,7 @@ def main() -> None:
             session.wait_for_console(guest)
         result = {
             "load": os.getloadavg()[0],
-            "click_to_first_screen": clicks(session, guests[0][0], options.clicks),
+            "click_to_first_screen": clicks(product, session, guests[0][0], options.clicks),
             "flood": flood(session, product, guests[0][0], options),
             "idle": idle(session, product, guests, options.idle),
         }

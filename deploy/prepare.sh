@@ -1,17 +1,18 @@
 #!/bin/bash
 # See to what a fresh machine lacks: Debian packages, the virtual environment, compiled translations. Quick when all is
-# there. Sourced by nothing; usage: deploy/prepare.sh run|test
+# there. Sourced by nothing; usage: deploy/prepare.sh run|test|xen
 set -euo pipefail
 cd "$(dirname "$0")/.."
-purpose=${1:?usage: deploy/prepare.sh run|test}
+purpose=${1:?usage: deploy/prepare.sh run|test|xen}
 
 # libvirt-python is compiled against libvirt's client library.
 required="python3-venv python3-dev gcc libc6-dev pkg-config libvirt-dev gettext"
 demo="libvirt-daemon libvirt-clients qemu-system-x86 busybox-static cpio iproute2"
 case $purpose in
 test) required="$required $demo chromium" demo="" ;;
+xen) required="$required $demo chromium mmdebstrap e2fsprogs openssh-client" demo="" purpose=test ;; # builds a Xen host
 run) [ -z "${GUESTHOUSE_HOSTS:-}" ] || demo="" ;;
-*) echo "prepare for what? run or test, not $purpose" >&2 && exit 2 ;;
+*) echo "prepare for what? run, test or xen, not $purpose" >&2 && exit 2 ;;
 esac
 
 missing_of() {
