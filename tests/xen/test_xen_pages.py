@@ -76,7 +76,7 @@ def test_domain_0_and_a_para_virtualised_guest_side_by_side(page: Page, xen: Con
     page.goto("/guests/")
     rows = page.locator("tbody tr")
     expect(rows.filter(has_text="Domain-0")).to_contain_text("privileged", timeout=SLOW)
-    expect(rows.filter(has_text="pages-pv")).to_contain_text("shut off")
+    expect(rows.filter(has_text="pages-pv")).to_contain_text("Shut off")
     assert not findings(page)
     page.get_by_role("link", name="Domain-0").click()
     expect(page.locator("#guest-header")).to_contain_text("privileged")
@@ -95,7 +95,7 @@ def test_a_para_virtualised_guest_is_started_resized_typed_into_paused_and_shut_
     expect(page.locator("#guest-header")).to_contain_text("PV")
     page.get_by_role("button", name="Start").click()
     until(lambda: state() in {GuestState.RUNNING, GuestState.IDLE}, 60, "running")
-    expect(page.locator("#guest-header")).to_contain_text(re.compile("running|idle"), timeout=SLOW)
+    expect(page.locator("#guest-header")).to_contain_text(re.compile("Running|Idle"), timeout=SLOW)
 
     page.goto(f"{address}console/text/")
     expect(page.locator("#state")).to_have_attribute("data-state", "live", timeout=SLOW)
@@ -125,13 +125,13 @@ def test_a_para_virtualised_guest_is_started_resized_typed_into_paused_and_shut_
     page.goto(address)
     page.get_by_role("button", name="Pause").click()
     until(lambda: state() is GuestState.PAUSED, 60, "paused")
-    expect(page.locator("#guest-header")).to_contain_text("paused", timeout=SLOW)
+    expect(page.locator("#guest-header")).to_contain_text("Paused", timeout=SLOW)
     page.get_by_role("button", name="Resume").click()
     until(lambda: state() in {GuestState.RUNNING, GuestState.IDLE}, 60, "running again")
     expect(page.get_by_role("button", name="Shut down")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Shut down").click()
     until(lambda: state() is GuestState.SHUT_OFF, 120, "shut off")
-    expect(page.locator("#guest-header")).to_contain_text("shut off", timeout=SLOW)
+    expect(page.locator("#guest-header")).to_contain_text("Shut off", timeout=SLOW)
 
 
 def test_the_hosts_page_tells_what_the_xen_host_has(page: Page) -> None:
