@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from guests.views import bulk, find, guest_list, guest_page, operation_list, power, resizing
+from guests.views import bulk, find, guest_access, guest_list, guest_page, operation_list, power, resizing
 
 app_name = "guests"
 urlpatterns = [
@@ -17,6 +17,10 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/resources/", guest_page.resources, name="resources"),
     path("guests/<uuid:guest_id>/devices/", guest_page.devices, name="devices"),
     path("guests/<uuid:guest_id>/history/", guest_page.history, name="history"),
+    path("guests/<uuid:guest_id>/access/", guest_access.access, name="access"),
+    path("guests/<uuid:guest_id>/access/give/", guest_access.give_role, name="give-role"),
+    path("guests/<uuid:guest_id>/access/<int:pk>/take/", guest_access.take_role, name="take-role"),
+    path("guests/<uuid:guest_id>/tags/", guest_access.tags, name="tags"),
     path("guests/<uuid:guest_id>/fragments/<slug:name>/", guest_page.fragment, name="fragment"),
     path("guests/<uuid:guest_id>/power/<slug:kind>/", power.power, name="power"),
     path("guests/<uuid:guest_id>/memory/", resizing.resize_memory, name="resize-memory"),

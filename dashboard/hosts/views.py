@@ -21,7 +21,7 @@ from guests.inventory.models import Host, HostLease, HostState
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
 from guests.views.guest_row import build_rows, place_rows
-from guests.views.list_query import ACTIVE
+from guests.views.list_query import ACTIVE, tags_of
 from guests.views.listed_guest import listed
 
 GUESTS_SHOWN = 100
@@ -145,6 +145,7 @@ def _rows(request: HttpRequest, host: Host) -> SafeString:
         stale={host.pk} if host.is_stale(now) else set(),
         operations={guest.pk: operations[guest.pk] for guest in guests if guest.pk in operations},
         powered=set(),
+        tags=tags_of([guest.pk for guest in guests]),
         now=now,
     )
     return place_rows(rows, "dashboard/includes/host_guest.html")

@@ -58,14 +58,19 @@ def grants_of(user: User) -> QuerySet[Grant]:
     return Grant.objects.filter(Q(user=user.pk) | Q(group__in=Group.objects.filter(user=user.pk)))
 
 
-def grants_on(user: User, guest: Guest) -> QuerySet[Grant]:
-    """The grants that give a person something on one guest: the reasons behind `role_on`."""
-    return grants_of(user).filter(
+def covering(guest: Guest) -> Q:
+    """Of grants: those that are about this guest, whoever holds them."""
+    return (
         Q(scope=Scope.EVERYTHING)
         | Q(scope=Scope.HOST, host=guest.host_id)
         | Q(scope=Scope.TAG, tag__in=Tag.objects.filter(guests=guest.pk))
         | Q(scope=Scope.GUEST, guest=guest.pk)
     )
+
+
+def grants_on(user: User, guest: Guest) -> QuerySet[Grant]:
+    """The grants that give a person something on one guest: the reasons behind `role_on`."""
+    return grants_of(user).filter(covering(guest))
 
 
 def holds_everything(user: User) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from guests.access.decisions import ACTIONS, Action, User, grants_on, holds_everything
-from guests.access.models import ROLE_ORDER, UNLIMITED, Limits, Role
+from guests.access.models import ROLE_ORDER, UNLIMITED, Grant, Limits, Role
 from guests.access.tokens import token_of
 from guests.inventory.models import Guest
+
+_RESIZING = ROLE_ORDER[ROLE_ORDER.index(ACTIONS[Action.RESIZE]) :]
 
 
 def limits_on(user: User, guest: Guest) -> Limits:
@@ -14,14 +18,19 @@ def limits_on(user: User, guest: Guest) -> Limits:
         user = token.user  # whether the token reaches so far is for `may` to say
     if holds_everything(user):
         return UNLIMITED
-    resizing = ROLE_ORDER[ROLE_ORDER.index(ACTIONS[Action.RESIZE]) :]
-    held = grants_on(user, guest).filter(role__in=resizing)
-    rows = list(held.values_list("role", "largest_memory_kib", "largest_vcpus"))
-    if not rows:
+    return limits_of(grants_on(user, guest))
+
+
+def limits_of(grants: Iterable[Grant]) -> Limits:
+    """What these grants give together on a guest that each of them covers."""
+    resizing = [found for found in grants if found.role in _RESIZING]
+    if not resizing:
         return Limits(memory_kib=0, vcpus=0)
-    if any(role == Role.ADMINISTRATOR for role, _memory, _vcpus in rows):
+    if any(found.role == Role.ADMINISTRATOR for found in resizing):
         return UNLIMITED
-    return Limits(_most([row[1] for row in rows]), _most([row[2] for row in rows]))
+    return Limits(
+        _most([found.largest_memory_kib for found in resizing]), _most([found.largest_vcpus for found in resizing])
+    )
 
 
 def _most(values: list[int | None]) -> int | None:

@@ -44,6 +44,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "resources": ("header", *MEMORY, *VCPUS, "course", "rates"),
     "devices": ("header", "device_cards"),
     "history": ("header", "past"),
+    "access": ("header",),  # its forms stay as they are typed
 }
 PARTS = frozenset(part for parts in TABS.values() for part in parts)
 ROLES = list(Role)
@@ -82,6 +83,10 @@ class GuestCards:
     @cached_property
     def may_type(self) -> bool:
         return self._may(Action.TYPE)
+
+    @cached_property
+    def may_grant(self) -> bool:
+        return self._may(Action.GRANT)
 
     @cached_property
     def sees_details(self) -> bool:

@@ -22,7 +22,7 @@ from guests.operations import new_key
 from guests.operations.models import Operation, OperationState
 from guests.templatetags.guesthouse import STATE_WORDS, icons_url, mark_of
 from guests.views.guest_row import GuestRow, build_rows, place_rows
-from guests.views.list_query import PAGE_SIZE, Counts, ListQuery, count, with_shown_state
+from guests.views.list_query import PAGE_SIZE, Counts, ListQuery, count, count_tags, tags_of, with_shown_state
 from guests.views.listed_guest import ListedGuest, listed
 
 COLUMNS = [
@@ -37,6 +37,7 @@ COLUMNS = [
     ("network", _("Network"), "c-io"),
     ("since", _("Since"), "c-since n"),
 ]
+MOST_TAG_CHIPS = 20
 OPEN = [OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING]
 
 
@@ -94,7 +95,7 @@ class GuestListing:
     def total(self) -> int:
         """How many guests the chips leave, from the counts where they say it."""
         query, counts = self.query, self.counts
-        chosen = [bool(query.state), bool(query.host), query.pending]
+        chosen = [bool(query.state), bool(query.host), query.pending, bool(query.tag)]
         if not any(chosen):
             return counts.total
         if sum(chosen) == 1:
@@ -102,15 +103,22 @@ class GuestListing:
                 return counts.by_state.get(query.state, 0)
             if query.pending:
                 return counts.pending
+            if query.tag:
+                return self.tags.get(query.tag, 0)
             return sum(n for pk, n in counts.by_host.items() if self.hosts[pk].name == query.host)
         return self.matching().count()
+
+    @cached_property
+    def tags(self) -> dict[str, int]:
+        """The tags of what was found, with how many guests bear each."""
+        return count_tags(self.found)
 
     @property
     def pages(self) -> int:
         return max(1, -(-self.total // PAGE_SIZE))
 
     def rows(self, guests: list[ListedGuest]) -> list[GuestRow]:
-        """Their rows; two queries, however many they are."""
+        """Their rows; three queries, however many they are."""
         ids = [guest.pk for guest in guests]
         # All that are under way, which are few: naming the guests would cost more.
         operations: dict[UUID, Operation] = {
@@ -125,14 +133,20 @@ class GuestListing:
             else set(visible_to(self.user, Action.POWER).filter(pk__in=ids).values_list("pk", flat=True))
         )
         return build_rows(
-            guests, hosts=self.hosts, stale=self.stale, operations=operations, powered=powered, now=self.now
+            guests,
+            hosts=self.hosts,
+            stale=self.stale,
+            operations=operations,
+            powered=powered,
+            tags=tags_of(ids) if self.tags else {},
+            now=self.now,
         )
 
     def chips(self) -> list[list[Chip]]:
-        """Three groups: states that occur, hosts if there are several, pending changes."""
+        """Up to four groups: states that occur, hosts if there are several, tags, pending changes."""
         query, counts = self.query, self.counts
-        everything = query.with_(state="", host="", pending=False)
-        states = [Chip(str(_("All")), counts.total, everything, not (query.state or query.host or query.pending))]
+        everything = query.with_(state="", host="", tag="", pending=False)
+        states = [Chip(str(_("All")), counts.total, everything, not query.is_chosen)]
         for state, word in STATE_WORDS.items():
             number = counts.by_state.get(state, 0)
             if number or query.state == state:
@@ -154,6 +168,8 @@ class GuestListing:
         groups = [states]
         if len(self.hosts) > 1 or query.host:
             groups.append(hosts)
+        if self.tags or query.tag:
+            groups.append(self._tag_chips())
         if counts.pending or query.pending:
             groups.append(
                 [
@@ -167,6 +183,22 @@ class GuestListing:
                 ]
             )
         return groups
+
+    def _tag_chips(self) -> list[Chip]:
+        """The tags that most guests bear, and the chosen one."""
+        query = self.query
+        most = sorted(self.tags, key=lambda name: (-self.tags[name], name))[:MOST_TAG_CHIPS]
+        names = sorted({*most, query.tag} - {""})
+        return [
+            Chip(
+                name,
+                self.tags.get(name, 0),
+                query.with_(tag="" if query.tag == name else name),
+                query.tag == name,
+                icon="tag",
+            )
+            for name in names
+        ]
 
     def columns(self) -> list[Column]:
         """The headings; a click turns the order of the chosen one."""

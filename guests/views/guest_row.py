@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -125,6 +125,7 @@ def build_rows(
     stale: Collection[UUID],
     operations: Mapping[UUID, Operation],
     powered: Collection[UUID] | None,
+    tags: Mapping[UUID, list[str]],
     now: datetime,
 ) -> list[GuestRow]:
     """The rows of these guests. `powered` holds those on which the person may act, None for all of them."""
@@ -148,7 +149,7 @@ def build_rows(
             row_class=' class="stale"' if is_stale else "",
             acts=" ".join(acts),
             state=_state(mark_of(shown), words.states[shown]),
-            sub=_sub(guest, host, operation, is_stale=is_stale),
+            sub=_sub(guest, host, operation, is_stale=is_stale) + _tags(tags.get(guest.pk)),
             domain_id="–" if guest.domain_id is None else str(guest.domain_id),
             host=escape(host.name),
             host_url=_host_url(host.name),
@@ -201,6 +202,10 @@ def _sub(guest: ListedGuest, host: Host, operation: Operation | None, *, is_stal
     if guest.virtualisation == "para":
         return tag("PV")
     return format_html("{}", guest.reason) if guest.state == GuestState.CRASHED else SafeString("")
+
+
+def _tags(names: list[str] | None) -> SafeString:
+    return format_html_join(" ", '<span class="gh-tag">{}</span>', ((name,) for name in names or ()))
 
 
 def _moving(operation: Operation) -> SafeString:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Case, CharField, Count, F, Q, QuerySet, TextField, Value, When
+from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Cast, Lower, Replace
 from django.http import QueryDict
@@ -43,6 +43,7 @@ def _differs(live: str, next_boot: str) -> Q:
     return Q(**{f"{next_boot}__gt": F(live)}) | Q(**{f"{next_boot}__lt": F(live)})
 
 
+BEARS = Guest.tags.through.objects.all()  # a row for each tag on a guest
 PENDING = Q(state__in=ACTIVE) & (
     _differs("current_kib", "next_boot_current_kib")
     | _differs("maximum_kib", "next_boot_maximum_kib")
@@ -58,6 +59,7 @@ class ListQuery:
     q: str = ""
     state: str = ""
     host: str = ""
+    tag: str = ""
     pending: bool = False
     sort: str = "name"
     page: int = 1
@@ -69,6 +71,7 @@ class ListQuery:
             q=parameters.get("q", "").replace("\0", "").strip()[:200],
             state=state if state in set(GuestState) else "",
             host=parameters.get("host", "").replace("\0", "")[:63],
+            tag=parameters.get("tag", "").replace("\0", "")[:40],
             pending=parameters.get("pending") == "1",
             sort=sort if sort.removeprefix("-") in SORTS else "name",
             page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 7 else 1,
@@ -81,6 +84,7 @@ class ListQuery:
             "q": changed.q,
             "state": changed.state,
             "host": changed.host,
+            "tag": changed.tag,
             "pending": "1" if changed.pending else "",
             "sort": "" if changed.sort == "name" else changed.sort,
             "page": "" if changed.page <= 1 else str(changed.page),
@@ -94,7 +98,12 @@ class ListQuery:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.q or self.state or self.host or self.pending)
+        return bool(self.q) or self.is_chosen
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether a chip other than "All" is."""
+        return bool(self.state or self.host or self.tag or self.pending)
 
     def searched(self, guests: QuerySet[Guest]) -> QuerySet[Guest]:
         """Those that answer to the search: name or MAC in part, id, libvirt's UUID or ours in part."""
@@ -121,6 +130,8 @@ class ListQuery:
             guests = guests.filter(Q(("shown_state", self.state)))
         if self.host:
             guests = guests.filter(host__name=self.host)
+        if self.tag:
+            guests = guests.filter(Exists(BEARS.filter(guest=OuterRef("pk"), tag__name=self.tag)))
         if self.pending:
             guests = guests.filter(PENDING)
         return guests
@@ -181,3 +192,17 @@ def count(guests: QuerySet[Guest]) -> Counts:
         by_host[host] = by_host.get(host, 0) + number
         pending += number * is_pending
     return Counts(total, by_state, by_host, pending)
+
+
+def count_tags(guests: QuerySet[Guest]) -> dict[str, int]:
+    """How many of these guests bear each tag."""
+    borne = BEARS.filter(guest__in=guests.order_by().values("pk")).values_list("tag__name")
+    return dict(borne.annotate(Count("pk")).order_by("tag__name"))
+
+
+def tags_of(ids: Iterable[UUID]) -> dict[UUID, list[str]]:
+    """The tags of each of these guests that has some."""
+    found: dict[UUID, list[str]] = {}
+    for guest_id, name in BEARS.filter(guest__in=ids).order_by("tag__name").values_list("guest", "tag__name"):
+        found.setdefault(guest_id, []).append(name)
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -11,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from guests.access.granting import Holder, Object, grant, revoke
 from guests.access.models import UNLIMITED, Grant, Limits, Role
+from guests.access.naming import guests_called
 from guests.inventory.models import Guest, Host, Tag
 from guests.units import KIB_PER_MIB
 
@@ -131,12 +131,7 @@ def _holding(holder: Holder) -> dict[str, Any]:
 
 def _one_guest(text: str) -> Guest:
     """By name among those that are there, by libvirt's UUID, or by our id. CommandError unless it is exactly one."""
-    guests = Guest.objects.select_related("host")
-    try:
-        uuid = UUID(text)
-        found = list(guests.filter(pk=uuid) or guests.filter(uuid=uuid))
-    except ValueError:
-        found = list(guests.filter(name=text, gone_at=None))
+    found = guests_called(text)
     if len(found) == 1:
         return found[0]
     if not found:
