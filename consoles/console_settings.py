@@ -1,6 +1,9 @@
-"""How a guest's text consoles are shared and recorded: its own setting, or the site's default."""
+"""How a guest's consoles are shared and recorded: its own setting, or the site's default."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -17,6 +20,13 @@ def setting_of(guest: Guest) -> ConsoleSetting:
     """The guest's setting; one that is not stored where it has none."""
     found = ConsoleSetting.objects.filter(guest=guest).first()
     return found or ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
+
+
+def keyboards_of(guests: Iterable[UUID]) -> dict[UUID, Sharing]:
+    """How the keyboard is shared at the consoles of these guests."""
+    found = dict.fromkeys(guests, Sharing.ALL)
+    rows = ConsoleSetting.objects.filter(guest__in=list(found)).values_list("guest", "keyboard")
+    return found | {guest: Sharing(keyboard) for guest, keyboard in rows}
 
 
 def recorded_guests() -> QuerySet[Guest]:

@@ -176,7 +176,8 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 greet_browser(browser)
             except OSError:
                 return visit.ending or Ending(CloseCode.NORMAL, _("The page was left."))
-            ending = Pump(self.request, screen, visit, live).run(browser.rest())
+            with self.server.seats.taken(visit, live):
+                ending = Pump(self.request, screen, visit, live).run(browser.rest())
         if isinstance(ending, Gone):
             if hosts.has_stopped(guest):
                 return Ending(CloseCode.GUEST_STOPPED, _("%(guest)s was shut off.") % {"guest": guest.name})

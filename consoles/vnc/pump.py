@@ -48,7 +48,7 @@ class Pump:
         self._guest = guest
         self._visit = visit
         self._live = live
-        self._filter = ClientFilter(visit.allowed)
+        self._filter = ClientFilter(visit.allowed, visit.powers)
         self._pending: Callable[[], int] = getattr(guest, "pending", lambda: 0)  # bytes that TLS decrypted already
         self._to_guest = bytearray()
         self._poll = select.poll()
@@ -144,7 +144,8 @@ class Pump:
         try:
             if events & select.POLLOUT:
                 browser.flush()
-                self._tell_page()
+                if (ending := self._tell_page()) is not None:
+                    return ending
             if not events & ~select.POLLOUT:
                 return None
             messages = browser.receive()
@@ -177,9 +178,13 @@ class Pump:
         self._live.bytes_in += len(words)
         self._visit.heard(words)
 
-    def _tell_page(self) -> None:
-        if not self._browser.blocked and (words := self._visit.take_words()) is not None:
-            self._browser.queue_words(words)
+    def _tell_page(self) -> Ending | None:
+        try:
+            while not self._browser.blocked and (words := self._visit.take_words()) is not None:
+                self._browser.queue_words(words)
+        except OSError:
+            return self._left()
+        return None
 
     def _send_to_guest(self) -> None:
         if self._to_guest:
@@ -192,8 +197,7 @@ class Pump:
         if visit.allowed != self._filter.allowed:
             self._to_guest += self._filter.allow(visit.allowed)
             self._send_to_guest()
-        self._tell_page()
-        return visit.ending
+        return visit.ending or self._tell_page()
 
     def _on_time(self) -> Ending | None:
         now = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 ENCODINGS_LIMIT = 256
@@ -51,8 +52,10 @@ class Allowed:
 class ClientFilter:
     """Takes the bytes after ClientInit in pieces of any size, and returns what goes to the guest."""
 
-    def __init__(self, allowed: Allowed) -> None:
+    def __init__(self, allowed: Allowed, powers: Callable[[int], bool] = lambda code: True) -> None:
+        """`powers` is asked about each of xvp's messages that would pass, with its code."""
         self.allowed = allowed
+        self._powers = powers
         self.dropped: Counter[str] = Counter()
         self._rest = bytearray()
         self._skip = 0  # bytes still to come of a message that is dropped
@@ -84,6 +87,10 @@ class ClientFilter:
             if not whole:
                 break
             message = bytes(rest[at : at + length])
+            if kind == XVP and not self._powers(message[3]):
+                self.dropped[_DROPPABLE[kind]] += 1
+                at += length
+                continue
             self._remember(kind, message)
             passed += self._encodings() if kind == SET_ENCODINGS else message
             at += length

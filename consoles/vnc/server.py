@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import HTTPServer
 from pathlib import Path
@@ -19,11 +20,14 @@ from socketserver import ThreadingMixIn
 from typing import Any
 
 from django.conf import settings
+from django.db import connection as database
 
 from consoles.sessions import LiveSessions
 from consoles.vnc.handler import VNCHandler
+from consoles.vnc.seats import Seats
 from consoles.vnc.targets import ConsoleHosts
 from consoles.vnc.visits import Visits
+from guests.inventory.changes import ChangeFeed, Feed
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +54,7 @@ class RelayServer(ThreadingMixIn, HTTPServer):
         self.sessions = sessions
         self.hosts = hosts
         self.visits = Visits()
+        self.seats = Seats()
         self._waiting: OrderedDict[socket.socket, None] = OrderedDict()
         self._lock = threading.Lock()
         super().__init__(str(path), VNCHandler)  # type: ignore[arg-type]
@@ -112,8 +117,10 @@ class RelayServer(ThreadingMixIn, HTTPServer):
 class VNCServer:
     """The graphical half of the console server."""
 
-    def __init__(self, sessions: LiveSessions) -> None:
+    def __init__(self, sessions: LiveSessions, feed: ChangeFeed | None = None) -> None:
         self._sessions = sessions
+        self._feed = feed
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._hosts = ConsoleHosts()
         self._path = Path(settings.HANDOFF_SOCKET)
         self._server: RelayServer | None = None
@@ -128,9 +135,25 @@ class VNCServer:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="vnc-server", daemon=True
         )
         self._thread.start()
+        if self._feed:
+            self._unsubscribe = self._feed.subscribe(self._hear)
+
+    def _hear(self, moved: dict[Feed, int]) -> None:
+        if Feed.CONSOLES in moved:
+            threading.Thread(target=self._look_at_settings, name="vnc-settings", daemon=True).start()
+
+    def _look_at_settings(self) -> None:
+        try:
+            if self._server is not None:
+                self._server.seats.settings_changed()
+        except Exception:
+            logger.exception("how the keyboards are shared could not be found out")
+        finally:
+            database.close()
 
     def stop(self) -> None:
         """Take no more connections. Those that are open end through `LiveSessions.stop()`."""
+        self._unsubscribe()
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()

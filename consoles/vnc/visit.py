@@ -42,13 +42,19 @@ class Visit:
         self.ending: Ending | None = None
         self.taps: tuple[Tap, ...] = ()  # replaced as a whole; a piece that is under way goes to the old ones
         self.heard: Callable[[bytes], None] | None = None  # gets the page's text messages, in the relaying thread
+        self.powers: Callable[[int], bool] = lambda code: False  # whether an xvp message passes, in the relaying thread
         self._may_type = mode == Mode.CONTROL
         self._has_keyboard = True
         self._may_power = False
-        self._words: bytes | None = None
+        self._words: dict[str, bytes] = {}
         self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()
         self._closed = False
+
+    @property
+    def mode(self) -> Mode:
+        """The right that is there, whoever has the keyboard."""
+        return Mode.CONTROL if self._may_type else Mode.WATCH
 
     @property
     def allowed(self) -> Allowed:
@@ -76,15 +82,16 @@ class Visit:
         self._may_power = allowed
         self._ring()
 
-    def tell(self, words: bytes) -> None:
-        """Send the page a text message (UTF-8); one that was not yet sent is replaced by the newer one."""
-        self._words = words
+    def tell(self, about: str, words: bytes) -> None:
+        """Send the page a text message (UTF-8); what was not yet sent about the same is replaced."""
+        with self._lock:
+            self._words[about] = words
         self._ring()
 
     def take_words(self) -> bytes | None:
-        """For the relaying thread: what the page is to be told, once."""
-        words, self._words = self._words, None
-        return words
+        """For the relaying thread: the next message to the page, once."""
+        with self._lock:
+            return self._words.pop(next(iter(self._words))) if self._words else None
 
     def fileno(self) -> int:
         return self._descriptor

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         sessions = LiveSessions()
         sessions.start(feed)
         feed.start()
-        relay = VNCServer(sessions)
+        relay = VNCServer(sessions, feed)
         relay.start()
         connections.close_all()
         try:

@@ -141,7 +141,7 @@ def relay(transactional_db: None, rfb_server: RFBServer, settings: Settings) -> 
         sessions, feed = LiveSessions(), ChangeFeed()
         feed.start()
         sessions.start(feed)
-        server = VNCServer(sessions)
+        server = VNCServer(sessions, feed)
         server.start()
 
         def hand_over() -> None:

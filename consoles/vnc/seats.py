@@ -1,0 +1,214 @@
+"""Who is at a guest's screen, and whose keys and clicks arrive.
+
+The websocket carries RFB in its binary messages and this in its text messages, so that it has no life and no rights of
+its own: JSON objects with the words of a text console (`consoles.text.protocol`). A page that does not greet is told
+nothing.
+
+From the page:
+
+    {"hello": true}        the first one
+    {"keyboard": "ask"}    or unask, keep, give (with to), release, take: as at a text console
+    {"view_only": true}    look only, until false: what is held is released, and nothing more arrives
+    {"ping": 7}            is answered at once; the page measures the way
+
+To the page:
+
+    hello: 1            the answer, with you (this seat's id), mode, administrator (may take the keyboard)
+    people, keyboard    everybody who is here, in the order they came, and how the keyboard is shared
+    mode: "watch"       the right to type is gone
+    refused, sentence   a request was refused
+    pong                what a ping said
+
+Others are ignored. Whatever the page says, the filter lets pass what `Visit.allowed` says.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.db import connection as database
+from django.utils.translation import gettext as _
+
+from consoles.console_settings import keyboards_of
+from consoles.models import Kind, Mode
+from consoles.sessions import LiveSession
+from consoles.sharing import SharedKeyboard
+from consoles.vnc.visit import Visit
+from guests import audit
+from guests.access import Action, may
+
+ADMINISTER_SECONDS = 1.0  # between two takings: each is a line of the audit record, granted or not
+XVP = {2: "shutdown", 3: "reboot", 4: "reset"}
+
+
+class Seats:
+    """The seats before all screens, with one keyboard for each screen. Called from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._keyboards: dict[UUID, SharedKeyboard] = {}
+
+    @contextmanager
+    def taken(self, visit: Visit, live: LiveSession) -> Iterator[None]:
+        """While it lasts, the person of this visit is seen by the others, and types when it is their turn."""
+        guest = visit.guest
+        sharing = keyboards_of([guest.pk])[guest.pk]
+        administrator = may(visit.user, Action.TAKE_OVER, guest)
+        may_power = may(visit.user, Action.POWER, guest)
+        database.close()  # a visit may last for hours
+        with self._lock:
+            # Told at once: a message that the page was not yet sent is replaced by the newer one.
+            keyboard = self._keyboards.setdefault(guest.pk, SharedKeyboard(lambda tell: tell()))
+            seat = Seat(visit, keyboard, self._lock, live.peer, administrator=administrator)
+            live.on_downgrade = seat.became_watcher
+            keyboard.share(sharing)
+            keyboard.enter(seat)
+        visit.heard, visit.powers = seat.heard, seat.powers
+        visit.allow_power(may_power and visit.mode == Mode.CONTROL)
+        try:
+            yield
+        finally:
+            with self._lock:
+                keyboard.leave(seat)
+                if not len(keyboard):
+                    del self._keyboards[guest.pk]
+
+    def settings_changed(self) -> None:
+        """Ask the database how the keyboards are shared."""
+        with self._lock:
+            guests = list(self._keyboards)
+        found = keyboards_of(guests) if guests else {}
+        with self._lock:
+            for guest, sharing in found.items():
+                if keyboard := self._keyboards.get(guest):
+                    keyboard.share(sharing)
+
+
+class Seat:
+    """One person before one screen: a `Participant`."""
+
+    def __init__(
+        self, visit: Visit, keyboard: SharedKeyboard, lock: threading.RLock, address: str, *, administrator: bool
+    ) -> None:
+        self.id = visit.id
+        self.name = visit.user.get_username()
+        self.since = time.time()
+        self._visit = visit
+        self._keyboard = keyboard
+        self._lock = lock
+        self._address = address
+        self._administrator = administrator
+        self._greeted = False
+        self._looks_only = False  # by their own wish
+        self._administered_at = -ADMINISTER_SECONDS
+
+    @property
+    def mode(self) -> Mode:
+        """What they may do now, and want to."""
+        return Mode.WATCH if self._looks_only else self._visit.mode
+
+    def tell(self, people: bytes) -> None:
+        """Who is here now; the filter follows at once."""
+        self._visit.give_keyboard(self._keyboard.may_type(self))
+        if self._greeted:
+            self._visit.tell("people", people)
+
+    def became_watcher(self) -> None:
+        """The right to type is lost. From any thread."""
+        self._visit.become_watcher()
+        self._say(mode=str(Mode.WATCH))
+        with self._lock:
+            self._keyboard.mode_changed(self)
+
+    def heard(self, message: bytes) -> None:
+        """What the page asks; in the relaying thread."""
+        request = _object(message)
+        if "hello" in request and not self._greeted:
+            self._greet()
+        if isinstance(request.get("ping"), int | float):
+            self._say(pong=request["ping"])
+        if isinstance(request.get("view_only"), bool):
+            self._look_only(request["view_only"])
+        if isinstance(word := request.get("keyboard"), str):
+            self._ask(word, str(request.get("to", "")))
+
+    def powers(self, code: int) -> bool:
+        """Whether xvp's message may pass now, which is recorded first; in the relaying thread."""
+        if code not in XVP:
+            return False
+        return self._administers(Action.POWER, "console.power", request=XVP[code])
+
+    def _greet(self) -> None:
+        self._greeted = True
+        self._say(hello=1, you=self.id, mode=str(self._visit.mode), administrator=self._administrator)
+        with self._lock:
+            self.tell(json.dumps(self._keyboard.people(), separators=(",", ":")).encode())
+
+    def _say(self, **values: Any) -> None:
+        """Send the page a message; one that begins alike and was not yet sent is replaced."""
+        if self._greeted:
+            self._visit.tell(next(iter(values)), json.dumps(values, separators=(",", ":")).encode())
+
+    def _look_only(self, wanted: bool) -> None:
+        with self._lock:
+            if self._looks_only != wanted:
+                self._looks_only = wanted
+                self._keyboard.mode_changed(self)
+
+    def _ask(self, word: str, to: str) -> None:
+        with self._lock:
+            done = self._keyboard.request(self, word, to)
+        if not done and word == "take":
+            self._take()
+        elif not done:
+            self._say(refused=word[:20], sentence=_("The keyboard is not yours to do that."))
+
+    def _take(self) -> None:
+        """From whoever has it."""
+        now = time.monotonic()
+        if now - self._administered_at < ADMINISTER_SECONDS:
+            return
+        self._administered_at = now
+        holder = self._keyboard.holder
+        if not self._administers(
+            Action.TAKE_OVER, "console.take_keyboard", kind=str(Kind.VNC), holder=holder.name if holder else ""
+        ):
+            self._say(refused="take", sentence=_("Only administrators may do this."))
+            return
+        with self._lock:
+            done = self._keyboard.take(self)
+        if not done:
+            self._say(refused="take", sentence=_("The keyboard is not yours to do that."))
+
+    def _administers(self, action: Action, recorded_as: str, **details: Any) -> bool:
+        """The right is asked for now, and what is done is recorded before: what cannot be recorded is not done."""
+        try:
+            user = get_user_model().objects.filter(pk=self._visit.user.pk).first()
+            allowed = user is not None and may(user, action, self._visit.guest)
+            audit.record(
+                recorded_as,
+                by=user,
+                guest=self._visit.guest,
+                outcome="ok" if allowed else "denied",
+                address=self._address,
+                **details,
+            )
+            return allowed
+        finally:
+            database.close()
+
+
+def _object(message: bytes) -> dict[str, Any]:
+    """A request; an empty one for what is none."""
+    try:
+        found = json.loads(message)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
