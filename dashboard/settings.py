@@ -227,6 +227,9 @@ PICTURE_SECONDS = env_float("GUESTHOUSE_PICTURE_SECONDS", 10.0)  # how often a s
 BALLOON_SECONDS = env_float("GUESTHOUSE_BALLOON_SECONDS", 30.0)
 SHUT_DOWN_SECONDS = env_float("GUESTHOUSE_SHUT_DOWN_SECONDS", 60.0)
 
+# The audit record's head, kept outside the database; better on another disk or machine (docs/security.md).
+AUDIT_HEADS = Path(env_text("GUESTHOUSE_AUDIT_HEADS", str(DATA_DIR / "audit-heads.log")))
+
 # Where the processes meet.
 CONSOLE_SOCKET = RUNTIME_DIR / "text.sock"  # web → console server: text consoles
 HANDOFF_SOCKET = RUNTIME_DIR / "vnc.sock"  # web → console server: accepted connections of /websockify

@@ -2,13 +2,14 @@
 
 from guests.access.models import Grant
 from guests.access.tokens import APIToken
-from guests.audit.models import AuditRecord
+from guests.audit.models import AuditLink, AuditRecord
 from guests.inventory.models import Guest, Host, HostLease, Revision, Tag
 from guests.inventory.pictures import LookedAt, Picture
 from guests.operations.models import Operation
 
 __all__ = [
     "APIToken",
+    "AuditLink",
     "AuditRecord",
     "Grant",
     "Guest",

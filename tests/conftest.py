@@ -34,7 +34,7 @@ def cheap_password_hashes() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def flush_despite_append_only_audit() -> Iterator[None]:
     """Tests with real transactions empty every table at their end; the audit triggers would refuse that."""
-    triggers = import_module("guests.migrations.0002_audit_append_only")
+    triggers = import_module("guests.migrations.0006_audit_chain")
     operations = type(connection.ops)
     flush = operations.execute_sql_flush
 

@@ -1,4 +1,4 @@
-"""The append-only record of who did what."""
+"""The append-only record of who did what, and the chain that shows whether it was touched."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+
+from guests.audit.chain import digest_of
 
 
 class AuditRecord(models.Model):
     """One line of the record. Names are copied, so a line still speaks when its user or guest is gone."""
 
-    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
     action = models.CharField(max_length=60)  # dotted: "guest.resize_memory", "console.open", "account.sign_in"
     outcome = models.CharField(max_length=10)  # ok, failed, denied
     user = models.ForeignKey(
@@ -25,9 +28,14 @@ class AuditRecord(models.Model):
     host_name = models.CharField(max_length=63, default="", blank=True)
     address = models.CharField(max_length=45, default="", blank=True)
     detail: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, default="", editable=False)  # SHA-256 of the line: see chain.py
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["action", "-id"], name="audit_by_action"),
+            models.Index(fields=["user_name", "-id"], name="audit_by_person"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.user_name} {self.action} {self.guest_name} {self.outcome}"
@@ -36,8 +44,24 @@ class AuditRecord(models.Model):
         """Add a line; a line that stands is never written again."""
         if not self._state.adding:
             raise TypeError("audit records are append-only")
+        self.digest = digest_of(self)
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Never."""
         raise TypeError("audit records are append-only")
+
+
+class AuditLink(models.Model):
+    """A line's place in the chain. Written by the database itself, never by us."""
+
+    position = models.BigIntegerField(primary_key=True)  # 1, 2, 3 … in the order of the commits
+    # No constraint: a line that was removed must be found missing, not take its link along.
+    record = models.OneToOneField(AuditRecord, on_delete=models.DO_NOTHING, db_constraint=False, related_name="link")
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.position} {self.hash}"

@@ -24,6 +24,7 @@ def record(
     """Add one line; call it in the transaction of what it records, so that one cannot be without the other.
 
     `action` is dotted ("guest.resize_memory"), `outcome` one of ok, failed, denied; `detail` must be JSON: no secrets.
+    One INSERT; its place in the chain is the database's own work.
     """
     user = by if by is not None and by.is_authenticated else None
     if came_with := getattr(user, "came_with", None):  # an API token (guests/access/tokens.py), named in every line
@@ -32,10 +33,21 @@ def record(
         action=action,
         outcome=outcome,
         user_id=user.pk if user else None,
-        user_name=by_name or (user.get_username() if user else ""),
+        user_name=_storable(by_name or (user.get_username() if user else ""))[:150],
         guest=guest,
-        guest_name=guest.name if guest else "",
+        guest_name=_storable(guest.name) if guest else "",
         host_name=host.name if host else (guest.host.name if guest else ""),
-        address=address,
-        detail=detail,
+        address=address[:45],
+        detail=_storable(detail),
     )
+
+
+def _storable(value: Any) -> Any:
+    """What somebody typed must not keep its line out of the record: NUL and half characters fit no database's text."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_storable(name): _storable(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(part) for part in value]
+    return value

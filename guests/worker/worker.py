@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Q
 
+from guests.audit.anchoring import Head, anchor
 from guests.inventory.changes import ChangeFeed, Feed
 from guests.inventory.host_rows import sync_hosts
 from guests.inventory.leases import Lease, LeaseLost, owners, release_leases, renew_leases, take_leases
@@ -25,6 +26,7 @@ from guests.worker.owner import is_dead, own_name
 logger = logging.getLogger(__name__)
 
 TAKE_SECONDS = 5.0  # how often hosts that nobody serves are looked for
+ANCHOR_SECONDS = 10.0  # how often the audit record's head is written down outside the database
 STOP_SECONDS = 1.5
 
 
@@ -41,6 +43,7 @@ class Worker:
         self._looked = threading.Event()  # somebody looks at guests' screens
         self._lock = threading.Lock()
         self._lost: list[Lease] = []
+        self._anchored: Head | None = None
 
     def run(self) -> None:
         """Serve until stopped; everything is over within 3 s of that, whatever hangs."""
@@ -64,7 +67,7 @@ class Worker:
             self._wake.set()
 
     def _loop(self) -> None:
-        take_at = renew_at = 0.0
+        take_at = renew_at = anchor_at = 0.0
         while not self._stop.is_set():
             now = time.monotonic()
             try:
@@ -75,6 +78,9 @@ class Worker:
                     if now >= take_at:
                         self._take()
                         take_at = now + TAKE_SECONDS
+                    if now >= anchor_at:
+                        self._anchor()
+                        anchor_at = now + ANCHOR_SECONDS
                     self._drop_lost()
                     self._wake_those_with_work()
                     self._wake_those_looked_at()
@@ -95,6 +101,12 @@ class Worker:
             logger.info("serving host %s (epoch %d)", host.name, lease.epoch)
             service = self.services[host.pk] = HostService(lease, host.name, host.uri, self._on_lost)
             service.start()
+
+    def _anchor(self) -> None:
+        try:
+            self._anchored = anchor(settings.AUDIT_HEADS, self._anchored)
+        except OSError as error:
+            logger.error("the audit record's head cannot be written to %s: %s", settings.AUDIT_HEADS, error.strerror)
 
     def _renew(self) -> None:
         kept = renew_leases([service.lease for service in self.services.values()])

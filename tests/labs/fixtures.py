@@ -1,4 +1,4 @@
-"""Fixtures of live and browser tests: `lab`, `product`, `start_product`, `host_xml`."""
+"""Fixtures of live and browser tests: `lab`, `product`, `start_product`, `host_xml`; `postgresql`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.labs.host_xml import HostXml
 from tests.labs.lab import Lab
+from tests.labs.postgresql import SERVERS, PostgreSQL, running_postgresql
 from tests.labs.product import Product
 
 
@@ -62,3 +63,12 @@ def start_product() -> Iterator[Callable[..., Product]]:
 def host_xml(tmp_path: Path) -> HostXml:
     """A host of libvirt's test driver: add guests, then open its `uri`."""
     return HostXml(tmp_path / "host.xml")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server of this test process; `postgresql.url("name")` makes a database."""
+    if not SERVERS:
+        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+    with running_postgresql() as server:
+        yield server

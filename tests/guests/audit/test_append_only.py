@@ -69,6 +69,7 @@ def test_F4_querysets_are_refused_by_the_database_too(line: AuditRecord) -> None
     assert AuditRecord.objects.get().user_name == "anna"
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
 def test_F4_truncate_is_refused(line: AuditRecord) -> None:
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:

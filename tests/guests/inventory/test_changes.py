@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 from django.db import connection, transaction
@@ -17,8 +14,6 @@ from django.db import connection, transaction
 from guests.inventory.changes import ChangeFeed, Feed, announce, current_revision, next_revision
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-NOBODY = 65534
 
 
 def probe(url: str, *words: str) -> subprocess.Popen[str]:
@@ -42,36 +37,13 @@ def output_of(process: subprocess.Popen[str], seconds: float = 60) -> list[str]:
         raise
 
 
-def unprivileged() -> dict[str, int]:
-    return {"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}
-
-
-@pytest.fixture
-def postgresql() -> Iterator[str]:
-    """A server of the test's own on a unix socket, run by an ordinary user."""
-    if not POSTGRESQL:
-        pytest.skip("PostgreSQL's server is not installed")
-    directory, programs = Path(mkdtemp(prefix="gh-pg-", dir="/tmp")), POSTGRESQL[-1]
-    if os.getuid() == 0:
-        os.chown(directory, NOBODY, NOBODY)
-    data = directory / "data"
-
-    def run(*words: str) -> None:
-        subprocess.run(words, check=True, capture_output=True, timeout=60, cwd="/", **unprivileged())  # type: ignore[call-overload]
-
-    control = (str(programs / "pg_ctl"), "-D", str(data), "-w")
-    run(str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", "guesthouse", "--no-sync")
-    run(*control, "-o", f"-k {directory} -c listen_addresses= -c fsync=off", "-l", str(directory / "log"), "start")
-    yield f"postgresql://guesthouse@/postgres?host={directory}"
-    run(*control, "-m", "immediate", "stop")
-    shutil.rmtree(directory)
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database that several processes share."""
-    found = str(request.getfixturevalue("postgresql")) if request.param == "postgresql" else ""
-    found = found or f"sqlite:///{tmp_path}/feed.sqlite3"
+    if request.param == "postgresql":
+        found: str = request.getfixturevalue("postgresql").url("feed")
+    else:
+        found = f"sqlite:///{tmp_path}/feed.sqlite3"
     migrating = probe(found, "migrate", "0")
     output_of(migrating, 120)
     assert migrating.returncode == 0

@@ -1,0 +1,50 @@
+"""The same code runs with PostgreSQL: the rooms where the database matters, run again against a real server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.labs.postgresql import PostgreSQL
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROOMS = [
+    "tests/guests/audit",  # the chain's trigger and lock, append-only, twenty writers (F5)
+    "tests/guests/access",  # constraints on grants, sets, announcements
+    "tests/guests/inventory",  # projection, leases, samples
+    "tests/guests/operations/test_queue.py",  # one row for one key
+    "tests/consoles/test_tickets.py",  # of many redeemers one wins
+    "tests/consoles/test_sessions.py",
+    "tests/dashboard/accounts",
+    "tests/dashboard/status",
+    "tests/guests/test_guest_list.py",
+    "tests/guests/test_operation_list.py",
+]
+
+
+@pytest.mark.timeout(300)
+def test_F5_the_rooms_where_the_database_matters_hold_on_postgresql(postgresql: PostgreSQL) -> None:
+    """Migrations included: the test database is made by them."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-k",
+            "not hear_of_each_others",
+            *ROOMS,
+        ],
+        env={**os.environ, "GUESTHOUSE_DATABASE_URL": postgresql.url("rooms")},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
