@@ -97,7 +97,6 @@ PENDING: dict[str, str] = {
     "E10": "as E8",
     "F1": "one operation for one idempotency key holds in the database; action rates per person are to come",
     "F2": "exports and history ranges are not there yet; lists are paged",
-    "F5": "the hash chain and its advisory lock come with the audit pages",
     "F8": "there is no CSV export yet",
     "F9": "in the browser, with a hostile byte file in the text console",
     "F10": "there are no console recordings yet",
