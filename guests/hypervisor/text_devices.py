@@ -6,18 +6,15 @@ The definition is changed as a tree and defined again; what runs is not touched.
 from __future__ import annotations
 
 import re
-from typing import Any
 from uuid import UUID
 
-import libvirt
 from django.utils.translation import gettext as _
 from lxml import etree
 
 from guests.errors import NotSupported, OperationRefused
 from guests.hypervisor.connection import Connection
-from guests.hypervisor.failures import translated_errors
-from guests.hypervisor.reading import find_domain
-from guests.hypervisor.xml_document import UnreadableDefinition, attribute, parse_document
+from guests.hypervisor.redefining import define_again, next_boot_tree
+from guests.hypervisor.xml_document import attribute
 
 MOST_SERIALS = 4  # COM1 to COM4 of a PC
 LOG_DIRECTORY = "/var/log/libvirt/qemu"  # where libvirt's own logs lie, which virtlogd may write
@@ -27,7 +24,7 @@ _LOGGING = {"qemu", "kvm", "test"}
 
 def add_serial_console(c: Connection, uuid: UUID) -> None:
     """A serial port that a text console can be opened on, from the next boot on."""
-    domain, root = _next_boot(c, uuid)
+    domain, root = next_boot_tree(c, uuid)
     devices = root.find("devices")
     if devices is None:
         devices = etree.SubElement(root, "devices")
@@ -40,12 +37,12 @@ def add_serial_console(c: Connection, uuid: UUID) -> None:
     free = next(port for port in map(str, range(MOST_SERIALS + 1)) if port not in ports)
     serial = etree.SubElement(devices, "serial", type="pty")
     etree.SubElement(serial, "target", port=free)
-    _define(c, domain, root)
+    define_again(c, domain, root)
 
 
 def set_host_log(c: Connection, uuid: UUID, device: str, *, on: bool) -> None:
     """Have the host write (or write no more) what a device says to a file of its own, from the next boot on."""
-    domain, root = _next_boot(c, uuid)
+    domain, root = next_boot_tree(c, uuid)
     if root.get("type") not in _LOGGING:
         raise NotSupported(_("The driver of this host writes no console logs of its own."))
     if on and "/session" in c.uri:
@@ -60,7 +57,7 @@ def set_host_log(c: Connection, uuid: UUID, device: str, *, on: bool) -> None:
         name = domain.name() if _PLAIN_NAME.fullmatch(domain.name()) else str(uuid)
         for element in found:
             etree.SubElement(element, "log", file=f"{LOG_DIRECTORY}/{name}-{device}.log", append="on")
-    _define(c, domain, root)
+    define_again(c, domain, root)
 
 
 def _devices_named(root: etree._Element, device: str) -> list[etree._Element]:
@@ -73,25 +70,3 @@ def _devices_named(root: etree._Element, device: str) -> list[etree._Element]:
     if found and kind == "serial" and place == 0:
         found += [console for console in consoles if attribute(console, "target", "type", "serial") == "serial"][:1]
     return found
-
-
-def _next_boot(c: Connection, uuid: UUID) -> tuple[Any, etree._Element]:
-    """Libvirt's object, and the tree of its next boot with its secrets: what is defined again must be whole."""
-    domain = find_domain(c, uuid)
-    with translated_errors(domain.name()):
-        if not domain.isPersistent():
-            raise OperationRefused(
-                _("%(guest)s is transient: it has no next boot that could be changed.") % {"guest": domain.name()}
-            )
-        xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
-    try:
-        return domain, parse_document(xml)
-    except UnreadableDefinition as error:
-        raise OperationRefused(
-            _("The definition of %(guest)s cannot be read.") % {"guest": domain.name()}, detail=str(error)
-        ) from error
-
-
-def _define(c: Connection, domain: Any, root: etree._Element) -> None:
-    with translated_errors(domain.name()):
-        c.raw.defineXML(etree.tostring(root, encoding="unicode"))
