@@ -244,6 +244,9 @@ RECORD_CONSOLES = env_bool("GUESTHOUSE_RECORD_CONSOLES")  # of guests that say n
 CONSOLE_LOG_MIB = env_float("GUESTHOUSE_CONSOLE_LOG_MIB", 16.0)  # kept of each device; the oldest goes first
 CONSOLE_LOG_DIR = DATA_DIR / "consoles"
 TICKET_SECONDS = 30
+# ca-cert.pem, client-cert.pem and client-key.pem towards guests' VNC servers that want TLS; per host in a directory of
+# the host's name.
+VNC_TLS_DIR = Path(env_text("GUESTHOUSE_VNC_TLS_DIR", str(DATA_DIR / "vnc-tls")))
 
 LOGGING: dict[str, Any] = {
     "version": 1,

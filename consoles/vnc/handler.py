@@ -6,6 +6,7 @@ in, sent nothing, and told why by a close code and a sentence: browsers show pag
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import select
@@ -28,6 +29,7 @@ from consoles.vnc.browser_socket import BrowserSocket
 from consoles.vnc.endings import Ending
 from consoles.vnc.frames import BINARY
 from consoles.vnc.gate import Forbidden, Visitor, visitor_of
+from consoles.vnc.guest_stream import GuestStream
 from consoles.vnc.header_reader import HeaderReader
 from consoles.vnc.pump import Gone, Pump
 from consoles.vnc.rfb import greet_browser, greet_guest
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
-GUEST_SECONDS = 5.0
 PATH = "/websockify"
 
 
@@ -166,9 +167,10 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
 
     def _relay(self, visit: Visit, live: LiveSession) -> Ending:
         hosts, guest = self.server.hosts, visit.guest
-        with hosts.screen(guest) as screen:
+        encrypt = functools.partial(hosts.encrypted, guest)
+        with closing(GuestStream(hosts.screen(guest), encrypt)) as screen:
             try:
-                greet_guest(_GuestStream(screen), lambda: hosts.password(guest))
+                greet_guest(screen, lambda: hosts.password(guest))
             except OSError as error:
                 raise ConsoleRefused(CloseCode.FAILED, _("The guest's screen does not answer.")) from error
             try:
@@ -177,7 +179,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
             except OSError:
                 return visit.ending or Ending(CloseCode.NORMAL, _("The page was left."))
             with self.server.seats.taken(visit, live):
-                ending = Pump(self.request, screen, visit, live).run(browser.rest())
+                ending = Pump(self.request, screen.socket, visit, live).run(browser.rest())
         if isinstance(ending, Gone):
             if hosts.has_stopped(guest):
                 return Ending(CloseCode.GUEST_STOPPED, _("%(guest)s was shut off.") % {"guest": guest.name})
@@ -190,28 +192,6 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
 
 def _wrong() -> Ending:
     return Ending(CloseCode.FAILED, _("Something went wrong in the console server."))
-
-
-class _GuestStream:
-    """The guest's socket for the handshake; blocking."""
-
-    def __init__(self, screen: socket.socket) -> None:
-        self._screen = screen
-        self._deadline = time.monotonic() + GUEST_SECONDS
-
-    def exactly(self, count: int) -> bytes:
-        found = b""
-        while len(found) < count:
-            self._screen.settimeout(max(0.001, self._deadline - time.monotonic()))
-            part = self._screen.recv(count - len(found))
-            if not part:
-                raise ConnectionError("closed")
-            found += part
-        return found
-
-    def send(self, data: bytes) -> None:
-        self._screen.settimeout(max(0.001, self._deadline - time.monotonic()))
-        self._screen.sendall(data)
 
 
 class _BrowserStream:

@@ -1,7 +1,7 @@
 """The RFB handshake (RFC 6143 §7.1 to §7.3), spoken on both sides: nothing of it passes from one to the other.
 
-The guest's server is told what it wants to know (None, or its password); the browser is offered security None, because
-it showed a ticket. The server's ServerInit is left in the stream for the browser.
+The guest's server is told what it wants to know (None, or its password, inside of TLS where it wants that); the browser
+is offered security None, because it showed a ticket. The server's ServerInit is left in the stream for the browser.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
+from consoles.vnc.vencrypt import VENCRYPT, X509_VNC, agree_on_subtype
 from consoles.vnc.vnc_password import answer_to_challenge
 
 VERSION = b"RFB 003.008\n"
@@ -30,7 +31,14 @@ class ByteStream(Protocol):
         """All of them; raises OSError."""
 
 
-def greet_guest(guest: ByteStream, password: Callable[[], str | None]) -> None:
+class GuestSide(ByteStream, Protocol):
+    """The guest's server, which may want to go on encrypted."""
+
+    def start_tls(self) -> None:
+        """Raises ConsoleRefused where the server is not the one it should be."""
+
+
+def greet_guest(guest: GuestSide, password: Callable[[], str | None]) -> None:
     """Up to ClientInit with the guest's VNC server. `password` is asked only where the server wants one."""
     version = guest.exactly(12)
     if not version.startswith(b"RFB 003.") or version[8:11] < b"007":
@@ -47,17 +55,27 @@ def greet_guest(guest: ByteStream, password: Callable[[], str | None]) -> None:
             guest.send(SHARED)
             return
     elif VNC_PASSWORD in offered:
-        secret = password()
-        if secret is None:
-            raise _failed(_("The guest's VNC server asks for a password that its definition does not hold."))
         guest.send(bytes((VNC_PASSWORD,)))
-        guest.send(answer_to_challenge(guest.exactly(16), secret))
+        _sign_in(guest, password)
+    elif VENCRYPT in offered:
+        guest.send(bytes((VENCRYPT,)))
+        subtype = agree_on_subtype(guest)
+        guest.start_tls()
+        if subtype == X509_VNC:
+            _sign_in(guest, password)
     else:
-        raise _failed(_("The guest's VNC server wants TLS, which is not supported yet."))
+        raise _failed(_("The guest's VNC server wants a sign-in that is not known here."))
     if guest.exactly(4) != b"\0\0\0\0":
         reason = _reason(guest) if minor == b"008" else ""
         raise _failed(_("The guest's VNC server refused: %(reason)s") % {"reason": reason})
     guest.send(SHARED)
+
+
+def _sign_in(guest: ByteStream, password: Callable[[], str | None]) -> None:
+    secret = password()
+    if secret is None:
+        raise _failed(_("The guest's VNC server asks for a password that its definition does not hold."))
+    guest.send(answer_to_challenge(guest.exactly(16), secret))
 
 
 def greet_browser(browser: ByteStream) -> None:

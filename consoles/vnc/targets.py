@@ -9,17 +9,20 @@ import logging
 import socket
 import threading
 import time
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.screens import vnc_index
+from consoles.vnc.vencrypt import TLSFiles, encrypt
 from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable, NotSupported
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.graphics import open_graphics
 from guests.hypervisor.graphics_password import graphics_password
 from guests.hypervisor.reading import get_guest
+from guests.hypervisor.ssh import TRANSPORTS, SSHWay
 from guests.inventory.models import Guest
 
 logger = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ class ConsoleHosts:
         self._lock = threading.Lock()
         self._opening: dict[str, threading.Lock] = {}
         self._connections: dict[str, Connection] = {}
+        self._ways: dict[str, SSHWay] = {}
         self._failures: dict[str, tuple[float, HypervisorError]] = {}  # when and why the last opening failed
 
     def connection(self, uri: str) -> Connection:
@@ -78,13 +82,29 @@ class ConsoleHosts:
             raise ConsoleRefused(CloseCode.GUEST_STOPPED if runs is False else CloseCode.FAILED, str(error)) from error
 
     def _screen(self, guest: Guest) -> socket.socket:
-        index = vnc_index(guest) or 0
+        index, way = vnc_index(guest) or 0, self._way(guest.host.uri)
         try:
-            return open_graphics(self.connection(guest.host.uri), guest.uuid, index)
+            return open_graphics(self.connection(guest.host.uri), guest.uuid, index, way)
         except HypervisorUnreachable:
             # A connection may have died unnoticed since its last use; a fresh one tells whether the host has.
             logger.info("host %s: console connection lost, opening it again", guest.host.name)
-            return open_graphics(self.connection(guest.host.uri), guest.uuid, index)
+            return open_graphics(self.connection(guest.host.uri), guest.uuid, index, way)
+
+    def _way(self, uri: str) -> SSHWay | None:
+        """Into a host that is reached by ssh; it outlives the connection to the host's libvirt."""
+        parts = urlsplit(uri)
+        if parts.scheme.partition("+")[2] not in TRANSPORTS:
+            return None
+        with self._lock:
+            if uri not in self._ways:
+                self._ways[uri] = SSHWay(uri, settings.RUNTIME_DIR)
+            return self._ways[uri]
+
+    @staticmethod
+    def encrypted(guest: Guest, plain: socket.socket) -> socket.socket:
+        """TLS with the guest's VNC server, whose certificate must name the host as its URI does."""
+        name = urlsplit(guest.host.uri).hostname or "localhost"
+        return encrypt(plain, TLSFiles.of(guest.host.name), name)
 
     def password(self, guest: Guest) -> str | None:
         """The VNC password in the guest's live definition."""
@@ -112,8 +132,11 @@ class ConsoleHosts:
             return None
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and every way into a host."""
         with self._lock:
             connections, self._connections = list(self._connections.values()), {}
+            ways, self._ways = list(self._ways.values()), {}
+        for way in ways:
+            way.close()
         for connection in connections:
             connection.close()

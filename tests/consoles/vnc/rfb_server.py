@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from contextlib import suppress
@@ -29,12 +30,20 @@ class RFBServer:
     """Listens on 127.0.0.1:`port`; `said` is all that a client sent after ClientInit, `shared` its ClientInit."""
 
     def __init__(
-        self, *, password: str | None = None, types: bytes | None = None, version: bytes = b"RFB 003.008\n"
+        self,
+        *,
+        password: str | None = None,
+        types: bytes | None = None,
+        version: bytes = b"RFB 003.008\n",
+        tls: ssl.SSLContext | None = None,
+        subtypes: tuple[int, ...] = (),  # of VeNCrypt
     ) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self.listener.getsockname()[1]
         self.password = password
-        self.types = types if types is not None else bytes((2 if password else 1,))
+        self.types = types if types is not None else bytes((19 if tls else 2 if password else 1,))
+        self.tls = tls
+        self.subtypes = subtypes or ((261 if password else 260,) if tls else ())
         self.version = version
         self.clients: list[socket.socket] = []
         self.said = bytearray()
@@ -74,12 +83,22 @@ class RFBServer:
                 client.sendall(struct.pack("!I", 7) + b"go away")
                 return
             chosen = exactly(client, 1)[0]
-            if chosen == 2:
+            asks = chosen == 2
+            if chosen == 19:
+                client.sendall(b"\0\2")
+                exactly(client, 2)
+                client.sendall(b"\0" + bytes((len(self.subtypes),)) + b"".join(s.to_bytes(4) for s in self.subtypes))
+                asks = int.from_bytes(exactly(client, 4)) == 261
+                client.sendall(b"\1")
+                assert self.tls is not None
+                client = self.tls.wrap_socket(client, server_side=True)
+                self.clients.append(client)
+            if asks:
                 client.sendall(CHALLENGE)
                 if exactly(client, 16) != answer_to_challenge(CHALLENGE, self.password or ""):
                     client.sendall(struct.pack("!II", 1, 5) + b"wrong")
                     return
-            if self.version == b"RFB 003.008\n" or chosen == 2:
+            if self.version == b"RFB 003.008\n" or asks:
                 client.sendall(b"\0\0\0\0")
             self.shared.append(exactly(client, 1)[0])
             client.sendall(SERVER_INIT)
