@@ -9,7 +9,7 @@ purpose=${1:?usage: deploy/prepare.sh run|test|xen}
 required="python3-venv python3-dev gcc libc6-dev pkg-config libvirt-dev gettext"
 demo="libvirt-daemon libvirt-clients qemu-system-x86 busybox-static cpio iproute2"
 case $purpose in
-test) required="$required $demo chromium postgresql" demo="" ;;
+test) required="$required $demo chromium postgresql openssh-server" demo="" ;;
 xen) required="$required $demo chromium mmdebstrap e2fsprogs openssh-client" demo="" purpose=test ;; # builds a Xen host
 run) [ -z "${GUESTHOUSE_HOSTS:-}" ] || demo="" ;;
 *) echo "prepare for what? run, test or xen, not $purpose" >&2 && exit 2 ;;
@@ -26,6 +26,7 @@ install() { # everything in one go; the lists are fetched only where they do not
     local log
     log=$(mktemp)
     case " $* " in *" postgresql "*) keep_postgresql_from_starting ;; esac
+    case " $* " in *" openssh-server "*) keep_sshd_from_starting ;; esac
     echo "Installing from Debian: $*"
     if ! apt-get install -y --no-install-recommends "$@" >"$log" 2>&1; then
         if ! { apt-get update && apt-get install -y --no-install-recommends "$@"; } >"$log" 2>&1; then
@@ -41,6 +42,11 @@ keep_postgresql_from_starting() { # the tests start a server of their own: none 
     [ -e /etc/postgresql-common/createcluster.conf ] && return
     mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+}
+
+keep_sshd_from_starting() { # the tests start one of their own, in a namespace: nobody asked for one of the machine's
+    mkdir -p /etc/ssh
+    [ -e /etc/ssh/sshd_config ] || touch /etc/ssh/sshd_not_to_be_run
 }
 
 see_to_packages() {

@@ -11,6 +11,7 @@ from tests.labs.host_xml import HostXml
 from tests.labs.lab import Lab
 from tests.labs.postgresql import SERVERS, PostgreSQL, running_postgresql
 from tests.labs.product import Product
+from tests.labs.two_hosts import TwoHosts
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +58,14 @@ def start_product() -> Iterator[Callable[..., Product]]:
     yield start
     for product in started:
         product.close()
+
+
+@pytest.fixture(scope="session")
+def two_hosts() -> Iterator[TwoHosts]:
+    """Two hosts of one test process, brought up by the first test that wants them: leave their guests to others."""
+    hosts = TwoHosts.up()
+    yield hosts
+    hosts.down()
 
 
 @pytest.fixture

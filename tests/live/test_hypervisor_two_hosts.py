@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from deploy.demo.image import see_to_image
 from guests.errors import AuthenticationFailed, HypervisorUnreachable, NotSupported
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
@@ -24,12 +21,11 @@ from guests.hypervisor.reading import get_guest, host_facts, list_guests, list_s
 from guests.hypervisor.writing import force_off, pause, resume, set_current_memory, set_vcpus, start
 from guests.resources import GuestEvent, GuestState
 from tests.guests.hypervisor.recording import recorded
-from tests.labs.lab import IMAGE
+from tests.labs.two_hosts import TwoHosts
 from tests.live.hypervisor_guest import BANNER, Terminal, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges and network namespaces need root")
 
-SCRIPT = Path(__file__).parent.parent / "labs" / "kvm-hosts"
 MIB = 1024
 GUEST = """
 <domain type='qemu'>
@@ -50,63 +46,12 @@ GUEST = """
 """
 
 
-@dataclass(frozen=True)
-class Hosts:
-    """The lab: host K is named by its number, 1 or 2."""
-
-    directory: Path
-    network: str
-    environment: dict[str, str]
-
-    def uri(self, host: int) -> str:
-        return f"qemu+tcp://{self.network}.{host}/system"
-
-    def ssh_uri(self, host: int) -> str:
-        key = self.directory / "ssh_key"
-        return f"qemu+ssh://root@{self.network}.{host}/system?keyfile={key}&no_verify=1"
-
-    def run(self, *words: str) -> None:
-        # Its daemons keep the descriptors they inherit: a pipe would never end.
-        with (self.directory / "script.log").open("ab") as log:
-            subprocess.run(
-                [SCRIPT, *words],
-                env=self.environment,
-                check=True,
-                timeout=120,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-
-    def signal_libvirtd(self, host: int, number: signal.Signals) -> None:
-        self.run("exec", str(host), "sh", "-c", f"kill -{int(number)} $(cat /run/libvirtd.pid)")
-
-
 @pytest.fixture(scope="module")
-def hosts() -> Iterator[Hosts]:
-    directory = Path(tempfile.mkdtemp(prefix="gh-two-", dir="/tmp"))
-    directory.chmod(0o755)
-    number = os.getpid() % 200
-    environment = dict(os.environ, LAB=str(directory), NET=f"10.98.{number}", BRIDGE=f"br-gh{number}-")
-    hosts = Hosts(directory, f"10.98.{number}", environment)
-    try:
-        hosts.run("up", "2")
-        image = see_to_image(IMAGE)
-        for host in (1, 2):
-            for name in ("vmlinuz", "initrd.gz"):
-                shutil.copyfile(image / name, directory / f"host{host}" / "lib" / "images" / name)
-        yield hosts
-    finally:
-        hosts.run("down")
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def twins(hosts: Hosts) -> Iterator[dict[int, tuple[Connection, UUID]]]:
+def twins(two_hosts: TwoHosts) -> Iterator[dict[int, tuple[Connection, UUID]]]:
     """A guest of the same name on each host, booted; host 1's VNC listens on its address, host 2's on its loopback."""
     found = {}
-    for host, listen in ((1, f"{hosts.network}.1"), (2, "127.0.0.1")):
-        connection = open_connection(hosts.uri(host))
+    for host, listen in ((1, f"{two_hosts.network}.1"), (2, "127.0.0.1")):
+        connection = open_connection(two_hosts.uri(host))
         uuid = UUID(f"5f3c1b0e-0000-4000-8000-0000000b000{host}")
         connection.raw.defineXML(GUEST.format(uuid=uuid, host=host, listen=listen))
         start(connection, uuid)
@@ -116,20 +61,22 @@ def twins(hosts: Hosts) -> Iterator[dict[int, tuple[Connection, UUID]]]:
         terminal.expect(BANNER, 90)
         terminal.stream.close()
     yield found
-    for connection, _uuid in found.values():
+    for host, (connection, uuid) in found.items():
         connection.close()
+        for word in ("destroy", "undefine"):
+            with suppress(subprocess.CalledProcessError):
+                two_hosts.virsh(host, word, str(uuid))
 
 
 def test_each_host_tells_its_own_facts_and_guests(twins: dict[int, tuple[Connection, UUID]]) -> None:
     for host, (connection, uuid) in twins.items():
         facts = host_facts(connection)
         assert (facts.hostname, facts.driver, facts.is_local) == (f"kvm{host}", "QEMU", False)
-        assert [guest.uuid for guest in list_guests(connection)] == [uuid]
+        assert uuid in [guest.uuid for guest in list_guests(connection)]
         with recorded(connection) as calls:
             samples = list_stats(connection)
         assert calls == ["getAllDomainStats"]
-        assert [sample.uuid for sample in samples] == [uuid]
-        assert samples[0].cpu_time_ns
+        assert next(sample for sample in samples if sample.uuid == uuid).cpu_time_ns
 
 
 def test_a_change_on_one_host_leaves_the_other_alone(twins: dict[int, tuple[Connection, UUID]]) -> None:
@@ -171,10 +118,10 @@ def test_vnc_is_dialled_on_the_address_of_the_host_and_nowhere_else(
         open_graphics(connection, uuid)
 
 
-def test_the_same_guest_is_read_through_ssh(hosts: Hosts, twins: dict[int, tuple[Connection, UUID]]) -> None:
-    connection = open_connection(hosts.ssh_uri(1), deadline_s=30)
+def test_the_same_guest_is_read_through_ssh(two_hosts: TwoHosts, twins: dict[int, tuple[Connection, UUID]]) -> None:
+    connection = open_connection(two_hosts.ssh_uri(1), deadline_s=30)
     try:
-        assert [guest.uuid for guest in list_guests(connection)] == [twins[1][1]]
+        assert twins[1][1] in [guest.uuid for guest in list_guests(connection)]
         terminal = Terminal(connection, twins[1][1])
         assert terminal.answer_to("echo $((6*7))", 30) == "42"
         terminal.stream.close()
@@ -182,19 +129,19 @@ def test_the_same_guest_is_read_through_ssh(hosts: Hosts, twins: dict[int, tuple
         connection.close()
 
 
-def test_a_key_that_the_host_does_not_know_is_told_as_such(hosts: Hosts, tmp_path: Path) -> None:
+def test_a_key_that_the_host_does_not_know_is_told_as_such(two_hosts: TwoHosts, tmp_path: Path) -> None:
     key = tmp_path / "other_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=20)
     with pytest.raises(AuthenticationFailed, match="did not let Guesthouse in"):
-        open_connection(hosts.ssh_uri(1).replace(str(hosts.directory / "ssh_key"), str(key)), deadline_s=20)
+        open_connection(two_hosts.ssh_uri(1).replace(str(two_hosts.directory / "ssh_key"), str(key)), deadline_s=20)
 
 
 def test_a_hung_host_is_noticed_by_keepalive_while_the_other_answers(
-    hosts: Hosts, twins: dict[int, tuple[Connection, UUID]]
+    two_hosts: TwoHosts, twins: dict[int, tuple[Connection, UUID]]
 ) -> None:
     reasons: list[str] = []
-    hung = open_connection(hosts.uri(2), keepalive=(1, 1), on_close=reasons.append)
-    hosts.signal_libvirtd(2, signal.SIGSTOP)
+    hung = open_connection(two_hosts.uri(2), keepalive=(1, 1), on_close=reasons.append)
+    two_hosts.signal_libvirtd(2, signal.SIGSTOP)
     try:
         until(lambda: reasons, 8, "keepalive")
         assert reasons == ["keepalive"]
@@ -202,9 +149,9 @@ def test_a_hung_host_is_noticed_by_keepalive_while_the_other_answers(
         list_guests(twins[1][0])
         assert time.monotonic() - began < 2
         with pytest.raises(HypervisorUnreachable):
-            open_connection(hosts.uri(2), deadline_s=1)
+            open_connection(two_hosts.uri(2), deadline_s=1)
     finally:
-        hosts.signal_libvirtd(2, signal.SIGCONT)
+        two_hosts.signal_libvirtd(2, signal.SIGCONT)
         hung.close()
 
 

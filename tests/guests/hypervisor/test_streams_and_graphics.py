@@ -9,9 +9,9 @@ import pytest
 
 from guests.errors import GuestNotFound, NotSupported, OperationRefused
 from guests.hypervisor.connection import Connection
-from guests.hypervisor.graphics import _loopback_address, _remote_address, open_graphics
+from guests.hypervisor.graphics import _dial, _loopback_address, _remote_address, open_graphics
 from guests.hypervisor.streams import open_text_stream
-from guests.hypervisor.writing import force_off
+from guests.hypervisor.writing import force_off, start
 from guests.resources import Graphics
 from tests.guests.hypervisor.conftest import HOSTILE, RUNNING, SHUT_OFF
 
@@ -57,6 +57,80 @@ def test_a_guest_that_was_stopped_is_not_dialled(host: Connection, vnc_port: int
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+def test_a_guest_that_was_started_anew_meanwhile_is_not_the_one_that_was_asked_for(
+    host: Connection, vnc_port: int
+) -> None:
+    with socket.create_server(("127.0.0.1", vnc_port)) as server:
+
+        def greet() -> None:
+            accepted, _ = server.accept()
+            with accepted:
+                force_off(host, RUNNING)
+                start(host, RUNNING)
+                accepted.sendall(b"RFB 003.008\n")
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        with pytest.raises(OperationRefused, match="restarted just now"):
+            open_graphics(host, RUNNING)
+        thread.join(5)
+
+
+def test_who_closes_without_a_word_is_no_vnc_server(host: Connection, vnc_port: int) -> None:
+    with socket.create_server(("127.0.0.1", vnc_port)) as server:
+        thread = threading.Thread(target=lambda: server.accept()[0].close(), daemon=True)
+        thread.start()
+        with pytest.raises(OperationRefused, match="does not answer"):
+            open_graphics(host, RUNNING)
+        thread.join(5)
+
+
+class Inside:
+    """What SSHWay is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+
+    def to_port(self, *where: object) -> socket.socket:
+        self.asked.append(where)
+        return socket.socket(socket.AF_UNIX)
+
+    to_socket = to_port
+
+
+@pytest.mark.parametrize(
+    ("graphics", "asked"),
+    [
+        (Graphics("vnc", "address", "127.0.0.1", 5900), ("127.0.0.1", 5900)),
+        (Graphics("vnc", "address", None, 5900), ("127.0.0.1", 5900)),
+        (Graphics("vnc", "address", "0.0.0.0", 5900), ("127.0.0.1", 5900)),
+        (Graphics("vnc", "address", "::", 5900), ("::1", 5900)),
+        (Graphics("vnc", "address", "192.0.2.7", 5900), ("192.0.2.7", 5900)),
+        (Graphics("vnc", "socket", None, None, None, "/run/web-1.sock"), ("/run/web-1.sock",)),
+    ],
+)
+def test_a_host_that_is_reached_by_ssh_is_entered_by_ssh(
+    host: Connection, graphics: Graphics, asked: tuple[object, ...]
+) -> None:
+    inside = Inside()
+    _dial(host, "web-1", graphics, inside).close()  # type: ignore[arg-type]
+    assert inside.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("graphics", "words"),
+    [
+        (Graphics("vnc", "none"), "let it listen on 127.0.0.1"),
+        (Graphics("vnc", "address", "example.org", 5900), "listens on a name"),
+    ],
+)
+def test_what_ssh_cannot_reach_is_told_with_what_to_change(host: Connection, graphics: Graphics, words: str) -> None:
+    inside = Inside()
+    with pytest.raises(NotSupported, match=words):
+        _dial(host, "web-1", graphics, inside)  # type: ignore[arg-type]
+    assert inside.asked == []
 
 
 def test_a_guest_without_graphics_is_told_what_to_add(host: Connection) -> None:
