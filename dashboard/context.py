@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
 
 from dashboard.hints import Moment
-from guests.access import Action, may, visible_to
+from guests.access import Action, may, may_somewhere, visible_to
 from guests.operations.models import Operation, OperationState
 
 OPEN = [OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING]
@@ -25,13 +24,11 @@ def page(request: HttpRequest) -> dict[str, Any]:
             found = found.filter(guest__in=visible_to(request.user))
         return found.count()
 
-    @cache
     def may_make_status_pages() -> bool:
         return request.user.is_authenticated and may(request.user, Action.STATUS)
 
-    @cache
-    def may_manage_people() -> bool:
-        return request.user.is_authenticated and may(request.user, Action.PEOPLE)
+    def may_read_audit() -> bool:
+        return may_somewhere(request.user, Action.AUDIT)
 
     def live_since() -> str:
         return str(Moment.now()) if request.user.is_authenticated else ""
@@ -41,5 +38,5 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "running_operations": running_operations,
         "may_make_status_pages": may_make_status_pages,
-        "may_manage_people": may_manage_people,
+        "may_read_audit": may_read_audit,
     }

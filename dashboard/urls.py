@@ -6,6 +6,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("accounts/", include("dashboard.accounts.urls")),
+    path("audit/", include("dashboard.audit.urls")),
     path("hosts/", include("dashboard.hosts.urls")),
     path("status/", include("dashboard.status.urls")),
     path("", include("dashboard.home.urls")),

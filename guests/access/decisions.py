@@ -19,7 +19,7 @@ User = AbstractBaseUser | AnonymousUser
 
 
 class Action(StrEnum):
-    """What may be done to or with a guest (or, the last five, with the site)."""
+    """What may be done to or with a guest (or, the last four, with the site)."""
 
     SEE = "see"
     WATCH = "watch"  # look at consoles
@@ -31,7 +31,6 @@ class Action(StrEnum):
     GRANT = "grant"
     AUDIT = "audit"
     HOSTS = "hosts"
-    PEOPLE = "people"
 
 
 ACTIONS: dict[Action, Role] = {
@@ -45,7 +44,6 @@ ACTIONS: dict[Action, Role] = {
     Action.GRANT: Role.ADMINISTRATOR,
     Action.AUDIT: Role.ADMINISTRATOR,
     Action.HOSTS: Role.ADMINISTRATOR,
-    Action.PEOPLE: Role.ADMINISTRATOR,
 }
 
 
@@ -113,6 +111,26 @@ def hosts_visible_to(user: User) -> QuerySet[Host]:
         | Q(pk__in=visible_to(user).values("host"))
         | Q(Exists(grants.filter(scope=Scope.EVERYTHING)))
     )
+
+
+def hosts_held(user: User, action: Action | str) -> QuerySet[Host]:
+    """The hosts on which, as a whole, the user may do the action."""
+    if token := token_of(user):
+        gives = token.is_valid and token.gives(ACTIONS[Action(action)])
+        return token.hosts_within(hosts_held(token.user, action)) if gives else Host.objects.none()
+    if holds_everything(user):
+        return Host.objects.all()
+    grants = grants_of(user).filter(role__in=_sufficient(action))
+    return Host.objects.filter(
+        Q(pk__in=grants.filter(scope=Scope.HOST).values("host")) | Q(Exists(grants.filter(scope=Scope.EVERYTHING)))
+    )
+
+
+def may_somewhere(user: User, action: Action | str) -> bool:
+    """Whether there is anything at all on which the user may do the action."""
+    if token := token_of(user):
+        return token.gives(ACTIONS[Action(action)]) and may_somewhere(token.user, action)
+    return holds_everything(user) or grants_of(user).filter(role__in=_sufficient(action)).exists()
 
 
 def may(user: User, action: Action | str, guest: Guest | None = None) -> bool:

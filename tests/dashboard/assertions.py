@@ -96,8 +96,6 @@ PENDING: dict[str, str] = {
     "E9": "as E8",
     "E10": "as E8",
     "F1": "one operation for one idempotency key holds in the database; action rates per person are to come",
-    "F2": "exports and history ranges are not there yet; lists are paged",
-    "F8": "there is no CSV export yet",
     "F9": "in the browser, with a hostile byte file in the text console",
     "F10": "there are no console recordings yet",
     "F12": "file modes and separate users of the packaged units",

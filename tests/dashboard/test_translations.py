@@ -89,7 +89,7 @@ def test_no_text_of_the_code_is_missing_in_the_catalogue(tmp_path: Path):
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=100)
     made = entries((tmp_path / CATALOGUE.relative_to(root)).read_text())
     missing = [entry.source for entry in made if not all(entry.texts) or entry.fuzzy]
-    assert missing == []
+    assert missing == [], "\n".join(missing)
 
 
 @pytest.mark.django_db

@@ -18,7 +18,6 @@ ROLES = """
   grant        no       no        yes
   audit        no       no        yes
   hosts        no       no        yes
-  people       no       no        yes
 """
 
 # Two hosts: alpha with `web` (tagged front) and `db`, beta with `far` (tagged front).

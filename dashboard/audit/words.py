@@ -1,0 +1,108 @@
+"""Lines of the audit record in words: what was done, and from what to what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from guests.audit.models import AuditRecord
+from guests.operations.kinds import KINDS
+
+VALUE_LENGTH = 200
+# Asked for, or chosen as the beginning of several.
+GROUPS: dict[str, str | Promise] = {
+    "access": gettext_lazy("Roles"),
+    "account": gettext_lazy("Sign-ins and passwords"),
+    "audit": gettext_lazy("Exports of the audit record"),
+    "console": gettext_lazy("Consoles"),
+    "guest": gettext_lazy("Guests"),
+    "host": gettext_lazy("Hosts"),
+    "people": gettext_lazy("People"),
+    "request": gettext_lazy("Refused requests"),
+    "status": gettext_lazy("Status pages"),
+    "token": gettext_lazy("Tokens"),
+}
+ACTIONS: dict[str, str | Promise] = {
+    "access.grant": gettext_lazy("Gave a role"),
+    "access.revoke": gettext_lazy("Took a role away"),
+    "account.password": gettext_lazy("Changed the password"),
+    "account.second_factor": gettext_lazy("Changed the second step"),
+    "account.sign_in": gettext_lazy("Signed in"),
+    "account.sign_out": gettext_lazy("Signed out"),
+    "audit.export": gettext_lazy("Exported the audit record"),
+    "console.close": gettext_lazy("Left a console"),
+    "console.export": gettext_lazy("Took a console's log"),
+    "console.moved": gettext_lazy("A console followed its guest"),
+    "console.open": gettext_lazy("Opened a console"),
+    "console.power": gettext_lazy("Power, from a console"),
+    "console.setting": gettext_lazy("Changed how consoles are shared"),
+    "console.take_keyboard": gettext_lazy("Took the keyboard"),
+    "console.take_over": gettext_lazy("Took a console over"),
+    "guest.tags": gettext_lazy("Changed the tags"),
+    "people.first_administrator": gettext_lazy("Made the first administrator"),
+    "request.denied": gettext_lazy("Asked for what is not theirs"),
+    "token.make": gettext_lazy("Made a token"),
+    "token.revoke": gettext_lazy("Withdrew a token"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One thing that a line tells: its name, what it was and what it is; `before` is "" where there was nothing."""
+
+    name: str
+    before: str
+    value: str
+
+
+def action_in_words(action: str) -> str:
+    """A known action in the person's language; one that has no words yet as it is stored."""
+    if known := ACTIONS.get(action):
+        return str(known)
+    room, _dot, rest = action.partition(".")
+    kind, _dot, stage = rest.partition(".")
+    if room == "guest" and kind in KINDS:
+        label = str(KINDS[kind].label)
+        words = {"": label, "cancel": _("Asked to end: %(what)s"), "ended": _("Ended: %(what)s")}
+        return words.get(stage, action) % {"what": label} if stage else label
+    return action
+
+
+def details_of(line: AuditRecord) -> list[Detail]:
+    """What a line tells beside its columns; of before and after only what differs."""
+    told = dict(line.detail)
+    before, after = told.pop("before", None), told.pop("after", None)
+    if after is None and "asked" in told:
+        after = told.pop("asked")
+    return [
+        *_changes(before, after),
+        *(Detail(name, "", _short(value)) for name, value in told.items() if _says(value)),
+    ]
+
+
+def _changes(before: Any, after: Any) -> list[Detail]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [
+            Detail(name, _short(before[name]) if name in before else "", _short(value))
+            for name, value in after.items()
+            if before.get(name) != value
+        ]
+    if isinstance(after, dict) and not before:
+        return [Detail(name, "", _short(value)) for name, value in after.items() if _says(value)]
+    if before is None and after is None:
+        return []
+    return [Detail("", _short(before) if _says(before) else "", _short(after) if _says(after) else "–")]
+
+
+def _says(value: Any) -> bool:
+    return value not in (None, "", [], {})
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 1] + "…"
