@@ -168,7 +168,9 @@ class LiveSessions:
             if self._live.pop(live.id, None) is None:
                 return
         with transaction.atomic():
-            row = ConsoleSession.objects.select_related("user", "guest__host").get(pk=live.id)
+            row = ConsoleSession.objects.select_related("user", "guest__host").filter(pk=live.id).first()
+            if row is None:  # the account was deleted while it looked, and its visits with it
+                return
             row.mode, row.ended_at, row.reason = live.mode, timezone.now(), reason[:120]
             row.bytes_in, row.bytes_out = live.bytes_in, live.bytes_out
             row.save(update_fields=["mode", "ended_at", "reason", "bytes_in", "bytes_out"])

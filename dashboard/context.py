@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -24,9 +25,15 @@ def page(request: HttpRequest) -> dict[str, Any]:
             found = found.filter(guest__in=visible_to(request.user))
         return found.count()
 
+    @cache
     def may_make_status_pages() -> bool:
         return request.user.is_authenticated and may(request.user, Action.STATUS)
 
+    @cache
+    def may_manage_people() -> bool:
+        return request.user.is_authenticated and may(request.user, Action.PEOPLE)
+
+    @cache
     def may_read_audit() -> bool:
         return may_somewhere(request.user, Action.AUDIT)
 
@@ -38,5 +45,6 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "running_operations": running_operations,
         "may_make_status_pages": may_make_status_pages,
+        "may_manage_people": may_manage_people,
         "may_read_audit": may_read_audit,
     }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-import string
 from pathlib import Path
 
 from django.conf import settings
@@ -14,11 +12,10 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import transaction
 
+from dashboard.accounts.people.acts import random_password
 from guests.audit.recording import record
 
 ADMINISTRATOR = "admin"
-ALPHABET = string.ascii_letters + string.digits
-LENGTH = 24  # characters of 62: 142 bits
 
 
 class WeakPassword(Exception):
@@ -41,7 +38,7 @@ def make_administrator(password: str) -> str | None:
                 password_validation.validate_password(password, administrator)
             except ValidationError as error:
                 raise WeakPassword(" ".join(error.messages)) from error
-        chosen = password or "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        chosen = password or random_password()
         administrator.set_password(chosen)
         administrator.save()
         record("people.first_administrator", by=administrator)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from guests.views import bulk, find, guest_access, guest_list, guest_page, operation_list, power, resizing
+from guests.views import bulk, find, guest_access, guest_list, guest_page, operation_list, pictures, power, resizing
 
 app_name = "guests"
 urlpatterns = [
     path("guests/", guest_list.guest_list, name="list"),
     path("guests/rows/", guest_list.guest_rows, name="rows"),  # ?id=…&id=…: the rows that changed
     path("guests/bulk/", bulk.bulk, name="bulk"),
+    path("guests/pictures/", pictures.pictures, name="pictures"),  # POST: those that somebody looks at now
+    path("guests/screens/", pictures.wall, name="screens"),  # ?guest=…&guest=…, or as the list
     path("find/", find.find, name="find"),
     path("guests/<uuid:guest_id>/", guest_page.overview, name="detail"),
     path("guests/<uuid:guest_id>/console/", guest_page.console, name="console"),
@@ -22,6 +24,7 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/access/<int:pk>/take/", guest_access.take_role, name="take-role"),
     path("guests/<uuid:guest_id>/tags/", guest_access.tags, name="tags"),
     path("guests/<uuid:guest_id>/fragments/<slug:name>/", guest_page.fragment, name="fragment"),
+    path("guests/<uuid:guest_id>/picture/", pictures.picture, name="picture"),
     path("guests/<uuid:guest_id>/power/<slug:kind>/", power.power, name="power"),
     path("guests/<uuid:guest_id>/memory/", resizing.resize_memory, name="resize-memory"),
     path("guests/<uuid:guest_id>/vcpus/", resizing.resize_vcpus, name="resize-vcpus"),

@@ -1,7 +1,7 @@
 """Sign-in and one's own account: django-allauth's views under its own names, and only those that work here.
 
 Left out, because nobody signs up and nothing is mailed: signup, e-mail addresses and their confirmation, password reset
-and login codes by e-mail. A forgotten password is set anew by `manage.py changepassword NAME`.
+and login codes by e-mail. A forgotten password is set anew by an administrator, or by `manage.py changepassword NAME`.
 """
 
 from __future__ import annotations
@@ -19,4 +19,5 @@ urlpatterns = [
     path("password/change/", views.password_change, name="account_change_password"),
     path("2fa/", include("allauth.mfa.urls")),
     path("sessions/", include("allauth.usersessions.urls")),
+    path("", include("dashboard.accounts.people.urls")),
 ]

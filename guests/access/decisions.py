@@ -19,7 +19,7 @@ User = AbstractBaseUser | AnonymousUser
 
 
 class Action(StrEnum):
-    """What may be done to or with a guest (or, the last four, with the site)."""
+    """What may be done to or with a guest (or, the last five, with the site)."""
 
     SEE = "see"
     WATCH = "watch"  # look at consoles
@@ -31,6 +31,7 @@ class Action(StrEnum):
     GRANT = "grant"
     AUDIT = "audit"
     HOSTS = "hosts"
+    PEOPLE = "people"
 
 
 ACTIONS: dict[Action, Role] = {
@@ -44,6 +45,7 @@ ACTIONS: dict[Action, Role] = {
     Action.GRANT: Role.ADMINISTRATOR,
     Action.AUDIT: Role.ADMINISTRATOR,
     Action.HOSTS: Role.ADMINISTRATOR,
+    Action.PEOPLE: Role.ADMINISTRATOR,
 }
 
 

@@ -13,6 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from guests.access import ACTIONS, UNLIMITED, Action, Limits, guest_for, limits_on, role_on
@@ -28,6 +29,7 @@ from guests.views.device_rows import DiskRow, NICRow, disk_rows, nic_rows
 from guests.views.guest_row import pending_words
 from guests.views.memory_card import MemoryCard, memory_card
 from guests.views.operation_words import OperationLine, describe
+from guests.views.pictures_shown import shown_pictures
 from guests.views.power_acts import ACTS, Act, fitting_acts
 
 RECENT = 6
@@ -148,6 +150,12 @@ class GuestCards:
         return pending_words(self.guest)
 
     # The cards.
+
+    @cached_property
+    def picture(self) -> SafeString:
+        """The guest's screen. Who may see a guest may watch it (access.ACTIONS)."""
+        stale = {self.host.pk} if self.is_stale else set()
+        return shown_pictures([self.guest], hosts={self.host.pk: self.host}, stale=stale)[self.guest.pk]
 
     @cached_property
     def recent(self) -> list[Operation]:

@@ -24,6 +24,7 @@ from guests.templatetags.guesthouse import STATE_WORDS, icons_url, mark_of
 from guests.views.guest_row import GuestRow, build_rows, place_rows
 from guests.views.list_query import PAGE_SIZE, Counts, ListQuery, count, count_tags, tags_of, with_shown_state
 from guests.views.listed_guest import ListedGuest, listed
+from guests.views.pictures_shown import shown_pictures
 
 COLUMNS = [
     ("state", _("State"), "c-state"),
@@ -118,7 +119,7 @@ class GuestListing:
         return max(1, -(-self.total // PAGE_SIZE))
 
     def rows(self, guests: list[ListedGuest]) -> list[GuestRow]:
-        """Their rows; three queries, however many they are."""
+        """Their rows; three queries, and one for the pictures of cards, however many they are."""
         ids = [guest.pk for guest in guests]
         # All that are under way, which are few: naming the guests would cost more.
         operations: dict[UUID, Operation] = {
@@ -140,6 +141,8 @@ class GuestListing:
             powered=powered,
             tags=tags_of(ids) if self.tags else {},
             now=self.now,
+            # Who may see a guest may watch its screen (access.ACTIONS).
+            pictures=shown_pictures(guests, hosts=self.hosts, stale=self.stale) if self.query.cards else None,
         )
 
     def chips(self) -> list[list[Chip]]:
@@ -230,7 +233,10 @@ class GuestListing:
             "icons_url": icons_url(),
             "query": self.query,
             "rows": rows,
-            "rows_text": place_rows(rows),
+            "rows_text": place_rows(rows, "guests/includes/card.html") if self.query.cards else place_rows(rows),
+            "table_url": self.query.with_(cards=False, page=shown),
+            "cards_url": self.query.with_(cards=True, page=shown),
+            "wall_url": self.query.with_(cards=False),
             "chips": self.chips(),
             "columns": self.columns(),
             "silent": self.silent(),
@@ -251,6 +257,7 @@ def guest_list(request: HttpRequest) -> HttpResponse:
     context = listing.context(listing.rows(list(listed(listing.page()))))
     context["key"] = new_key()
     part = request.headers.get("HX-Target") == "guest-list" and not request.headers.get("HX-History-Restore-Request")
+    context["part"] = part
     return render(request, "guests/guest_list.html#listing" if part else "guests/guest_list.html", context)
 
 

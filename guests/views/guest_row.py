@@ -60,6 +60,8 @@ class GuestRow:
     network: str
     since: str
     actions: str
+    tile_class: str
+    picture: str  # of cards; "" in a table
 
 
 class _Names(NamedTuple):
@@ -127,8 +129,11 @@ def build_rows(
     powered: Collection[UUID] | None,
     tags: Mapping[UUID, list[str]],
     now: datetime,
+    pictures: Mapping[UUID, str] | None = None,
 ) -> list[GuestRow]:
-    """The rows of these guests. `powered` holds those on which the person may act, None for all of them."""
+    """The rows of these guests. `powered` holds those on which the person may act, None for all of them; `pictures`
+    what cards show of their screens.
+    """
     words = RowWords.now()
     rows = []
     for guest in guests:
@@ -164,6 +169,8 @@ def build_rows(
             network=_rates(guest.received_rate, guest.sent_rate, words.rates[2:]) if active else NOTHING,
             since="?" if guest.state_since is None else lasting((now - guest.state_since).total_seconds()),
             actions=filled("guests/includes/row_actions.html", words.language, choices)(names),
+            tile_class="gh-tile stale" if is_stale else "gh-tile",
+            picture="" if pictures is None else pictures[guest.pk],
         )
         rows.append(row)
     return rows

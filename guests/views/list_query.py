@@ -63,6 +63,7 @@ class ListQuery:
     pending: bool = False
     sort: str = "name"
     page: int = 1
+    cards: bool = False  # instead of a table
 
     @classmethod
     def from_parameters(cls, parameters: QueryDict) -> ListQuery:
@@ -75,6 +76,7 @@ class ListQuery:
             pending=parameters.get("pending") == "1",
             sort=sort if sort.removeprefix("-") in SORTS else "name",
             page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 7 else 1,
+            cards=parameters.get("view") == "cards",
         )
 
     def with_(self, **changes: object) -> str:
@@ -88,6 +90,7 @@ class ListQuery:
             "pending": "1" if changed.pending else "",
             "sort": "" if changed.sort == "name" else changed.sort,
             "page": "" if changed.page <= 1 else str(changed.page),
+            "view": "cards" if changed.cards else "",
         }
         return "?" + urlencode({name: value for name, value in parts.items() if value})
 

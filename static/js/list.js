@@ -1,5 +1,7 @@
-// The guest list: rows that changed are fetched and put into place without moving anything, selection, focus and open
+// The guest list, as a table or as cards: rows that changed are fetched and put into place without moving anything, selection, focus and open
 // menus kept; the bulk bar says how many of the chosen each act fits.
+import { putPicture } from "./pictures.js";
+
 const list = document.getElementById("guest-list");
 const bulk = () => document.getElementById("bulk");
 const picks = () => [...list.querySelectorAll(".gh-pick")];
@@ -21,9 +23,10 @@ function drawBar() {
       ? bar.dataset.of.replace("%(fit)s", fit).replace("%(all)s", rows.length)
       : "";
   }
-  const wall = bar.querySelector("[data-wall]");
-  wall.disabled = rows.length === 0 || rows.length > Number(wall.dataset.most);
-  wall.title = rows.length > Number(wall.dataset.most) ? wall.dataset.tooMany : "";
+  for (const wall of bar.querySelectorAll("[data-wall]")) {
+    wall.disabled = rows.length === 0 || rows.length > Number(wall.dataset.most);
+    wall.title = rows.length > Number(wall.dataset.most) ? wall.dataset.tooMany : "";
+  }
   const head = document.getElementById("pick-all");
   head.checked = rows.length > 0 && rows.length === all.length;
   head.indeterminate = rows.length > 0 && rows.length < all.length;
@@ -163,13 +166,20 @@ function putPart(old, fresh) {
   if (focus) old.querySelector(focus)?.focus({ preventScroll: true });
 }
 
+const cellsOf = (row) => [...(row.cells ?? row.querySelectorAll("[data-cell]"))];
+
 function putRow(old, fresh) {
   if (!old) return;
   old.className = fresh.className;
   old.dataset.acts = fresh.dataset.acts;
-  for (const [index, cell] of [...fresh.cells].entries()) {
-    const now = old.cells[index];
+  const cells = cellsOf(old);
+  for (const [index, cell] of cellsOf(fresh).entries()) {
+    const now = cells[index];
     if (now.classList.contains("c-pick") || now.isEqualNode(cell)) continue;
+    if (now.hasAttribute("data-picture")) {
+      putPicture(now.firstElementChild, cell.firstElementChild);
+      continue;
+    }
     const focus = focused(now);
     now.replaceChildren(...cell.childNodes);
     if (focus) (now.querySelector(focus) ?? now.querySelector("a, button"))?.focus({ preventScroll: true });

@@ -20,6 +20,8 @@ SAMPLES = {
     "operation_id": "5f3c1b0e-0000-4000-8000-00000000bbbb",
     "name": "alpha",
     "pk": "1",
+    "grant_pk": "1",
+    "member_pk": "1",
     "key": "key",
 }
 SAMPLES_OF = {("guests/<uuid:guest_id>/fragments/<slug:name>/", "name"): "overview"}

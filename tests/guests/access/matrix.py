@@ -18,6 +18,7 @@ ROLES = """
   grant        no       no        yes
   audit        no       no        yes
   hosts        no       no        yes
+  people       no       no        yes
 """
 
 # Two hosts: alpha with `web` (tagged front) and `db`, beta with `far` (tagged front).
