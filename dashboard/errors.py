@@ -1,9 +1,11 @@
-"""Every refusal and failure as a page that says what to do, with an id to ask about; a sentence alone for htmx."""
+"""Every refusal and failure as a page that says what to do, with an id to ask about.
+
+A sentence alone for htmx, JSON for programs.
+"""
 
 from __future__ import annotations
 
 import logging
-import secrets
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
@@ -11,14 +13,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import requires_csrf_token
 
+from dashboard.api.errors import error_answer, is_for_programs
+from dashboard.error_ids import new_error_id
 from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable
 
 logger = logging.getLogger(__name__)
-
-
-def new_error_id() -> str:
-    """Short enough to be read out."""
-    return secrets.token_hex(6)
 
 
 def error_page(
@@ -36,6 +35,8 @@ def error_page(
     `alone` renders without the request, for failures that may come from what every page asks (session, database).
     """
     error_id = error_id or new_error_id()
+    if is_for_programs(request):
+        return error_answer(request, status, message, error_id=error_id)
     if request.headers.get("HX-Request"):
         return HttpResponse(
             f"{message} ({error_id})",

@@ -111,6 +111,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     *(["dashboard.accounts.addresses.ClientAddressMiddleware"] if BEHIND_PROXY else []),
     "dashboard.middleware.GuesthouseMiddleware",  # outermost: what the others refuse carries its headers, too
+    "dashboard.api.door.APIDoor",  # before anything that reads cookies
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -247,6 +248,8 @@ TICKET_SECONDS = 30
 # ca-cert.pem, client-cert.pem and client-key.pem towards guests' VNC servers that want TLS; per host in a directory of
 # the host's name.
 VNC_TLS_DIR = Path(env_text("GUESTHOUSE_VNC_TLS_DIR", str(DATA_DIR / "vnc-tls")))
+
+API_REQUESTS_PER_MINUTE = env_int("GUESTHOUSE_API_REQUESTS_PER_MINUTE", 600)  # of one token
 
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from dashboard.api.api import api, document
+
 urlpatterns = [
     path("accounts/", include("dashboard.accounts.urls")),
     path("audit/", include("dashboard.audit.urls")),
     path("hosts/", include("dashboard.hosts.urls")),
     path("status/", include("dashboard.status.urls")),
+    path("api/v1/openapi.json", document, name="openapi"),
+    path("api/v1/", api.urls),
     path("", include("dashboard.home.urls")),
     path("", include("consoles.urls")),
     path("", include("guests.urls")),

@@ -28,7 +28,7 @@ class Commitment:
 
     @classmethod
     def of(cls, host: Host, sums: Mapping[str, int | None]) -> Commitment:
-        """From the host's facts and the sums of `views._lines`; a guest that reports nothing counts as all used."""
+        """From the host's facts and the sums of `views.host_lines`; a guest that reports nothing counts as all used."""
         given = sums.get("current") or 0
         usable = sums.get("usable")
         return cls(

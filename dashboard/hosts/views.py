@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -51,7 +52,7 @@ class HostLine:
 @require_safe
 def host_list(request: HttpRequest) -> HttpResponse:
     """All hosts of which the person sees at least one guest."""
-    context = {"section": "hosts", "lines": _lines(request, None)}
+    context = {"section": "hosts", "lines": host_lines(request.user)}
     part = request.headers.get("HX-Target") == "host-list"
     return render(request, "dashboard/host_list.html#listing" if part else "dashboard/host_list.html", context)
 
@@ -59,7 +60,7 @@ def host_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def host_detail(request: HttpRequest, name: str) -> HttpResponse:
     """One host."""
-    lines = _lines(request, name)
+    lines = host_lines(request.user, name)
     if not lines:
         raise Http404(_("No such host."))
     line = lines[0]
@@ -86,16 +87,16 @@ def host_detail(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "dashboard/host_detail.html#body" if part else "dashboard/host_detail.html", context)
 
 
-def _lines(request: HttpRequest, name: str | None) -> list[HostLine]:
+def host_lines(user: AbstractBaseUser | AnonymousUser, name: str | None = None) -> list[HostLine]:
     """The hosts with the sums of their guests: two queries."""
-    hosts = hosts_visible_to(request.user).order_by("name")
+    hosts = hosts_visible_to(user).order_by("name")
     if name is not None:
         hosts = hosts.filter(name=name)
     now = timezone.now()
     active = Q(state__in=ACTIVE)
     sums: dict[UUID, Mapping[str, Any]] = {
         row["host_id"]: cast("Mapping[str, Any]", row)
-        for row in visible_to(request.user)
+        for row in visible_to(user)
         .filter(gone_at=None, host__in=hosts)
         .order_by()
         .values("host_id")

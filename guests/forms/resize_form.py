@@ -282,7 +282,7 @@ class ResizeForm(forms.Form):
             found |= self.named(self.standing.next_boot, "next_boot_")
         return found
 
-    def submit(self, *, by: AbstractBaseUser, address: str = "") -> list[Operation]:
+    def submit(self, *, by: AbstractBaseUser, address: str = "", wait_seconds: float = WAIT_SECONDS) -> list[Operation]:
         """Ask for the plan, and wait a moment for its end. What an operation refuses stands at its field."""
         asked = self.asked
         if asked is None:
@@ -301,7 +301,7 @@ class ResizeForm(forms.Form):
                     before=self._before_of(operations, plan),
                     address=address,
                 ),
-                seconds=WAIT_SECONDS,
+                seconds=wait_seconds,
             )
             operations.append(operation)
             if operation.state in {OperationState.FAILED, OperationState.DENIED, OperationState.UNKNOWN}:

@@ -58,6 +58,21 @@ class OperationQuery:
     def here(self) -> str:
         return self.with_(page=self.page)
 
+    def narrowed(self, user: AbstractBaseUser | AnonymousUser) -> QuerySet[Operation]:
+        """What the user sees of the kind, and by them alone if so asked; of all states, which chips count."""
+        seen = seen_operations(user)
+        if self.mine:
+            seen = seen.filter(asked_by=user.pk)
+        return seen.filter(kind=self.kind) if self.kind else seen
+
+    def found(self, operations: QuerySet[Operation]) -> list[Operation]:
+        """The page of those in the state, newest first, and one more where another page follows."""
+        if self.state:
+            states = OPEN if self.state == "open" else (self.state,)
+            operations = operations.filter(state__in=states)
+        start = (self.page - 1) * PAGE_SIZE
+        return list(operations.order_by("-asked_at", "-pk")[start : start + PAGE_SIZE + 1])
+
 
 @dataclass(frozen=True, slots=True)
 class OperationChip:
@@ -82,17 +97,10 @@ def operation_list(request: HttpRequest) -> HttpResponse:
     if request.GET.get("fragment") == "count":
         return render(request, "includes/running_operations.html")
     query = OperationQuery.from_parameters(request.GET)
-    seen = seen_operations(request.user)
-    if query.mine:
-        seen = seen.filter(asked_by=request.user.pk)
-    if query.kind:
-        seen = seen.filter(kind=query.kind)
+    seen = query.narrowed(request.user)
     numbers = dict(seen.order_by().values_list("state").annotate(Count("pk")))
     chips = _chips(query, numbers)
-    if query.state:
-        seen = seen.filter(state__in=OPEN) if query.state == "open" else seen.filter(state=query.state)
-    start = (query.page - 1) * PAGE_SIZE
-    found = list(seen.order_by("-asked_at", "-pk")[start : start + PAGE_SIZE + 1])
+    found = query.found(seen)
     context = {
         "section": "operations",
         "query": query,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from guests.inventory.models import Guest
 from guests.resources import GuestState
 
-POWER_KINDS = ("start", "shut_down", "pause", "resume", "reboot", "reset", "force_off")
+PowerKind = Literal["start", "shut_down", "pause", "resume", "reboot", "reset", "force_off"]
 
 
 @dataclass(frozen=True, slots=True)

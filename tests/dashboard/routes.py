@@ -50,6 +50,11 @@ class Route:
 
         return "/" + _PLACE.sub(fill, self.pattern)
 
+    @property
+    def is_api(self) -> bool:
+        """Whether it is for programs with a token; sessions open nothing there."""
+        return self.pattern.startswith("api/v1/") and self.pattern != "api/v1/openapi.json"
+
     def __str__(self) -> str:
         return self.pattern or "(home)"
 
@@ -70,11 +75,12 @@ def _walk(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[Rou
 
 
 ROUTES = all_routes()
+API_ROUTES = [route for route in ROUTES if route.is_api]
 
 
 def routes_with(*parameters: str) -> list[Route]:
-    """Those that take one of these parameters."""
-    return [route for route in ROUTES if set(parameters) & set(route.parameters)]
+    """The pages' that take one of these parameters."""
+    return [route for route in ROUTES if set(parameters) & set(route.parameters) and not route.is_api]
 
 
 def without_what_differs_each_time(html: str, replace: Mapping[str, str] | None = None) -> str:

@@ -24,6 +24,7 @@ OPEN = {
     "accounts/login/",
     "accounts/logout/",  # sends nobody anywhere but home
     "accounts/inactive/",
+    "api/v1/openapi.json",  # the same for everybody: nothing of the site is in it
     "healthz",
     "i18n/language/",
     "status/<slug:slug>/",
@@ -41,6 +42,9 @@ def test_A1_every_url_except_an_allow_list_refuses_anonymous(site: Site, route: 
         to_sign_in = answer.status_code == 302 and answer["Location"].startswith("/accounts/login/")
         if route.pattern in OPEN:
             assert answer.status_code < 500
+        elif route.is_api:
+            allowed = answer.status_code == 401 and answer["WWW-Authenticate"].startswith("Bearer")
+            assert allowed and answer.json()["error"]["code"] == "unauthorized", f"{route}: {answer.status_code}"
         else:
             assert to_sign_in or answer.status_code == 403, f"{route}: {answer.status_code}"
         assert "web-1" not in answer.content.decode()
