@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.models import Session
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
@@ -19,6 +20,8 @@ from consoles.close_codes import CloseCode
 from consoles.models import Mode
 from guests.access import Action, visible_to
 
+# A guest that is migrated may be on no host for a moment: its consoles wait for it.
+BETWEEN_HOSTS = timedelta(seconds=60)
 ARMS = 40  # of one UNION: SQLite ends at 500, and each arm brings some variables
 
 _ACTION = {Mode.WATCH: Action.WATCH, Mode.CONTROL: Action.TYPE}
@@ -92,7 +95,7 @@ def _allowed(asked: list[Held], users: Mapping[int, AbstractBaseUser], *, or_wat
             wanted.setdefault((held.user_id, mode), set()).add(held.guest_id)
     arms = [
         visible_to(users[user_id], _ACTION[mode])
-        .filter(pk__in=guests, gone_at__isnull=True)
+        .filter(Q(gone_at__isnull=True) | Q(gone_at__gt=timezone.now() - BETWEEN_HOSTS), pk__in=guests)
         .order_by()
         .values_list(Value(user_id), Value(str(mode)), "pk")
         for (user_id, mode), guests in wanted.items()

@@ -12,11 +12,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.utils import timezone, translation
@@ -62,7 +61,6 @@ class LiveSession:
     started: float = field(default_factory=time.monotonic)
     bytes_in: int = 0  # from the person
     bytes_out: int = 0  # to the person
-    held_back: bool = False  # its guest may have been migrated: a lost right waits until that is known
     dropped: dict[str, int] = field(default_factory=dict)  # messages that a watcher sent and the guest never saw
 
     @property
@@ -234,19 +232,7 @@ class LiveSessions:
         """Ask the database about every live session once, and end those that may no longer be."""
         live = self._snapshot()
         verdicts = judge([s.held for s in live])
-        self._apply(
-            (s, verdicts[s.held])
-            for s in live
-            if s.held in verdicts and not (s.held_back and verdicts[s.held].close_code == CloseCode.NOT_ALLOWED)
-        )
-
-    def move(self, lives: Iterable[LiveSession], guest: Guest) -> None:
-        """Their guest is that one now, on another host: who may not use it there is sent away, or watches only."""
-        for live in lives:
-            live.held = replace(live.held, guest_id=guest.pk)
-            user = get_user_model().objects.filter(pk=live.held.user_id).first()
-            audit.record("console.moved", by=user, guest=guest, address=live.peer, session=str(live.id))
-        self.check()
+        self._apply((s, verdicts[s.held]) for s in live if s.held in verdicts)
 
     @staticmethod
     def _apply(lost: Iterable[tuple[LiveSession, Verdict]]) -> None:

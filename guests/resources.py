@@ -228,3 +228,6 @@ class GuestEvent:
     name: str
     detail: str  # libvirt's word: defined, undefined, started, suspended, resumed, stopped, shutdown, crashed …
     kib: int | None = None
+    reason: str = (
+        ""  # why it stopped, in the words of a state's reason: shutdown, destroyed, crashed, migrated, saved …
+    )

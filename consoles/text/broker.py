@@ -25,7 +25,7 @@ from consoles.models import ConsoleSetting, Kind, Sharing
 from consoles.sessions import LiveSessions
 from consoles.text.consoles_of import has_text_consoles
 from consoles.text.device import Device, DeviceState
-from consoles.text.following import FOLLOW_SECONDS, LOOK_SECONDS, where_it_runs_now
+from consoles.text.following import FollowingDevice
 from consoles.text.host_link import HostLink
 from consoles.text.log_answers import LogAnswer
 from consoles.text.offloop import with_database
@@ -47,7 +47,9 @@ LOGS_SECONDS = 2.0  # until the console logs are open, at most; nobody's past is
 INVENTORY_SECONDS = 5.0  # a new guest is recorded after this
 AGAIN_SECONDS = 20.0  # how often it is looked what is to be recorded, without a reason
 
-Key = tuple[str, UUID, str]  # host address, libvirt's UUID, device
+WAITING = set(DeviceState) - {DeviceState.IDLE, DeviceState.LIVE}
+
+Key = tuple[UUID, str]  # Guest.id, device
 
 
 class TextBroker:
@@ -68,10 +70,10 @@ class TextBroker:
         self._link = link
         self._path = path
         self._links: dict[str, HostLink] = {}
-        self._devices: dict[Key, Device] = {}
+        self._devices: dict[Key, FollowingDevice] = {}
         self._viewers: set[Viewer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._looks = False  # at where guests are
         self._server: asyncio.Server | None = None
         self._beat: asyncio.Task[None] | None = None
 
@@ -95,7 +97,6 @@ class TextBroker:
 
     async def stop(self) -> None:
         """Send everybody away, let go of every stream; at most about 3 s."""
-        self._stopping = True
         self._unsubscribe()
         if self._server:
             self._server.close()
@@ -107,7 +108,7 @@ class TextBroker:
                 sentence = _("The console server stops.")
                 viewer.end(CloseCode.GOING_AWAY, sentence, why="the console server was stopped")
         self._recordings.stop()
-        closing = [asyncio.ensure_future(device.close()) for device in self._devices.values()]
+        closing = [asyncio.ensure_future(following.device.close()) for following in self._devices.values()]
         await asyncio.sleep(0)
         waiting = {*closing, *self._tasks}
         if waiting:
@@ -175,23 +176,19 @@ class TextBroker:
         viewer.enter(device, admission)
 
     def _device(self, guest: Guest, name: str) -> Device:
-        key = (guest.host.uri, guest.uuid, name)
-        device = self._devices.pop(key, None)
-        if device is None:
-            device = self._link_to(guest.host.uri).device(guest.uuid, name)
-            device.host, device.guest = guest.host.name, str(guest.pk)
-            device.on_stopped = lambda device=device: self._spawn(self._follow(device, guest, name))  # type: ignore[misc]
+        following = self._devices.pop((guest.pk, name), None)
+        if following is None:
             self._make_room()
-        self._devices[key] = device  # last: used last
-        return device
+            following = FollowingDevice(guest, name, self._link_to, lambda: with_database(self._sessions.check))
+        self._devices[guest.pk, name] = following  # last: used last
+        return following.device
 
     def _make_room(self) -> None:
         """Forget the past of devices that nobody looks at, oldest first, beyond the cap."""
         excess = len(self._devices) + 1 - RINGS_BYTES // RING_BYTES
-        idle = [key for key, device in self._devices.items() if device.state == DeviceState.IDLE]
+        idle = [key for key, following in self._devices.items() if following.device.state == DeviceState.IDLE]
         for key in idle[: max(0, excess)]:
-            uri, uuid, _name = key
-            self._links[uri].forget(uuid, self._devices.pop(key))
+            self._devices.pop(key).forget()
 
     def left(self, viewer: Viewer, why: str) -> None:
         """End the record; the loop goes on meanwhile."""
@@ -203,47 +200,20 @@ class TextBroker:
 
     # Migration
 
-    async def _follow(self, device: Device, left: Guest, name: str) -> None:
-        """Look for a guest that stopped on the other hosts, for a minute or until it runs here again."""
-        stopped_at = time.time()
-        sessions = [v.session for v in self._viewers if v.device is device and v.session]
-        for session in sessions:
-            session.held_back = True
-        try:
-            gone = {DeviceState.OFF, DeviceState.MISSING}
-            while not self._stopping and time.time() - stopped_at < FOLLOW_SECONDS and device.state in gone:
-                found = await with_database(lambda: where_it_runs_now(left, name, stopped_at))
-                if found is not None:
-                    await self._move(device, left, found, name)
-                    return
-                await asyncio.sleep(LOOK_SECONDS)
-        finally:
-            for session in sessions:
-                session.held_back = False
-        await with_database(self._sessions.check)
-
-    async def _move(self, device: Device, left: Guest, found: Guest, name: str) -> None:
-        """The people first: who may not use it on the new host is gone before it says anything there."""
-        old, new = (left.host.uri, left.uuid, name), (found.host.uri, found.uuid, name)
-        other = self._devices.get(new)
-        if self._devices.get(old) is not device or (other and any(w.is_person for w in other.watchers)):
+    async def _look_where_they_are(self) -> None:
+        """Guests of consoles that wait may be on another host now: try there at once."""
+        waiting = [f for f in self._devices.values() if f.device.state in WAITING and f.device.watchers]
+        if not waiting or self._looks:
             return
-        self._recordings.forget(left.pk, name)
-        self._recordings.forget(found.pk, name)
-        if other:
-            await other.close()
-            self._links[found.host.uri].forget(found.uuid, other)
-        here = [v.session for v in self._viewers if v.device is device and v.session]
-        for session in here:
-            session.held_back = False
-        await with_database(lambda: self._sessions.move(here, found))
-        await asyncio.sleep(0)  # those who were sent away are
-        self._links[left.host.uri].forget(left.uuid, device)
-        self._devices.pop(old, None)
-        self._devices[new] = device
-        device.on_stopped = lambda: self._spawn(self._follow(device, found, name))
-        self._link_to(found.host.uri).adopt(found.uuid, name, device, found.host.name, str(found.pk))
-        self._look_again_at = 0.0
+        self._looks = True
+        try:
+            found = Guest.objects.filter(pk__in={following.guest_id for following in waiting})
+            hosts = dict(await with_database(lambda: list(found.values_list("pk", "host__uri"))))
+        finally:
+            self._looks = False
+        for following in waiting:
+            if hosts.get(following.guest_id, following.uri) != following.uri:
+                following.device.try_again()
 
     def _link_to(self, uri: str) -> HostLink:
         if uri not in self._links:
@@ -257,6 +227,7 @@ class TextBroker:
         if settings:
             self._spawn(self.settings_changed())
         else:
+            self._spawn(self._look_where_they_are())
             self._look_again_at = min(self._look_again_at, time.monotonic() + INVENTORY_SECONDS)
 
     async def _record(self) -> None:
@@ -272,16 +243,15 @@ class TextBroker:
 
     async def settings_changed(self) -> None:
         """Ask the database how the guests of every open device are shared."""
-        places = {(uri, uuid) for uri, uuid, _name in self._devices}
+        asked = {guest_id for guest_id, _name in self._devices}
 
-        def look_up() -> dict[tuple[str, UUID], ConsoleSetting]:
-            guests = Guest.objects.select_related("host").filter(uuid__in={uuid for _uri, uuid in places}, gone_at=None)
-            return {(guest.host.uri, guest.uuid): setting_of(guest) for guest in guests}
+        def look_up() -> dict[UUID, ConsoleSetting]:
+            return {guest.pk: setting_of(guest) for guest in Guest.objects.filter(pk__in=asked, gone_at=None)}
 
         found = await with_database(look_up)
-        for (uri, uuid, _name), device in self._devices.items():
-            if setting := found.get((uri, uuid)):
-                device.keyboard.share(Sharing(setting.keyboard))
+        for following in self._devices.values():
+            if setting := found.get(following.guest_id):
+                following.device.keyboard.share(Sharing(setting.keyboard))
         await self._record()
 
     def administer(self, viewer: Viewer, request: str) -> None:
@@ -339,7 +309,7 @@ class TextBroker:
             if now > self._look_again_at:
                 self._look_again_at = now + AGAIN_SECONDS
                 self._spawn(self._record())
-            in_use = {uri for (uri, _, _), device in self._devices.items() if device.state != DeviceState.IDLE}
+            in_use = {f.uri for f in self._devices.values() if f.device.state != DeviceState.IDLE}
             for uri, link in self._links.items():
                 if uri not in in_use and link.is_open:
                     self._spawn(link.close())

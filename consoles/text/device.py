@@ -36,6 +36,7 @@ COALESCE_SECONDS = 0.008  # output within this of the last flush waits for the n
 COALESCE_BYTES = 16 * 1024  # … but not if it is this much
 BACKOFF_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 7.0, 10.0)
 UNHURRIED = 6  # times as long between two tries while only a recorder waits
+AWAY_GRACE, AWAY_SECONDS = 6, 0.5  # tries, and between them, before a guest that left is believed to be gone
 BUSY_GRACE = 3  # a libvirtd that was just restarted still calls the device held: tries before that is believed
 
 
@@ -56,6 +57,10 @@ AGAIN_SECONDS = {DeviceState.OFF: 5.0, DeviceState.BUSY: 3.0, DeviceState.MISSIN
 
 class GuestIsOff(HypervisorError):
     """The guest does not run: its console comes with it."""
+
+
+class GuestIsElsewhere(GuestIsOff):
+    """It does not run here because it was migrated."""
 
 
 class Attach(Protocol):
@@ -93,8 +98,6 @@ class Device:
         self.state = DeviceState.IDLE
         self.since = time.time()
         self.host = ""  # the name of the host where it is
-        self.guest = ""  # Guest.id there
-        self.on_stopped: Callable[[], None] = lambda: None  # called where a console that was live is off, or not there
         self.keyboard = SharedKeyboard(lambda tell: self._loop.call_later(TELL_SECONDS, tell))
         self.recording = ("off", "")  # off, on, full or failed; an English sentence, to be translated
         self._force = False  # an administrator wants it from who holds it; once
@@ -145,7 +148,7 @@ class Device:
 
     def status(self) -> dict[str, Any]:
         """For a STATUS message."""
-        return {"state": str(self.state), "since": self.since, "host": self.host, "guest": self.guest}
+        return {"state": str(self.state), "since": self.since, "host": self.host}
 
     def take_over(self) -> bool:
         """Take it from the client of the host that holds it; False where nobody does."""
@@ -155,13 +158,13 @@ class Device:
         self._again.set()
         return True
 
-    def move(self, attach: Attach, host: str, guest: str) -> None:
-        """The guest was migrated: attach there from now on. Its past and its people stay."""
-        self._attach, self.host, self.guest = attach, host, guest
+    def moved(self, host: str) -> None:
+        """The guest was migrated to that host, where it is attached now. Its past and its people stay."""
+        self.host = host
         self._mark("moved")
         for watcher in list(self.watchers):
             watcher.state_changed()
-        self._again.set()
+        self._settled = None
 
     def recorded(self, state: str, sentence: str = "") -> None:
         """Tell whether its output is recorded."""
@@ -172,8 +175,8 @@ class Device:
 
     # Events of the guest
 
-    def guest_started(self) -> None:
-        """An event says so: do not wait for the next try."""
+    def try_again(self) -> None:
+        """The guest was started, or is on another host: do not wait for the next try."""
         self._again.set()
 
     def guest_rebooted(self) -> None:
@@ -215,7 +218,7 @@ class Device:
                 self._run_task = self._loop.create_task(self._run())
 
     async def _keep_attached(self) -> None:
-        failures = busy = 0
+        failures = busy = away = 0
         while True:
             self._again.clear()
             self._ended.clear()
@@ -224,6 +227,12 @@ class Device:
             force, self._force = self._force, False
             try:
                 stream = await self._attach(self._taker(self._attempt), self._ender(self._attempt), force=force)
+            except (GuestIsElsewhere, GuestNotFound) as error:
+                failures, away = 0, away + 1
+                # What was live a moment ago may be on its way to another host.
+                on_its_way = self._settled == DeviceState.LIVE and away <= AWAY_GRACE
+                found = DeviceState.OFF if isinstance(error, GuestIsOff) else DeviceState.MISSING
+                state, pause = (DeviceState.ATTACHING, AWAY_SECONDS) if on_its_way else (found, 0.0)
             except GuestIsOff:
                 state, failures = DeviceState.OFF, 0
                 if self._settled not in {None, DeviceState.OFF}:
@@ -233,7 +242,7 @@ class Device:
                 grace = self._settled in {DeviceState.LIVE, DeviceState.LOST} and busy <= BUSY_GRACE
                 state = DeviceState.ATTACHING if grace else DeviceState.BUSY
                 pause = BACKOFF_SECONDS[busy] if grace else 0.0
-            except (GuestNotFound, NotSupported):
+            except NotSupported:
                 state, failures = DeviceState.MISSING, 0
             except Exception as error:
                 # A host that is away, or a fault of ours: people wait and are told, and it is tried again.
@@ -247,16 +256,13 @@ class Device:
                 await self._live(stream, by_force=force)
                 # Said at once: opening a host that hangs takes its time before it fails.
                 state = DeviceState.LOST if self._end_word == "lost" else DeviceState.ATTACHING
-                busy = BUSY_GRACE if self._end_word == "taken" else 0
+                busy, away = BUSY_GRACE if self._end_word == "taken" else 0, 0
                 # A stream that ends at once, again and again, is not asked for without a pause.
                 failures = failures + 1 if time.monotonic() - began < 1.0 else 0
                 pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1] if failures else 0.0
-            stopped = state in {DeviceState.OFF, DeviceState.MISSING} and self._settled == DeviceState.LIVE
             if state != DeviceState.ATTACHING:
                 self._settled = state
             self._set(state)
-            if stopped:
-                self.on_stopped()
             waits = AGAIN_SECONDS.get(state, 0.0)
             if not any(watcher.is_person for watcher in self.watchers):
                 waits *= UNHURRIED  # an event says when the guest starts

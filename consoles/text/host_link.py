@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from consoles.text.device import Attach, Device, GuestIsOff
+from consoles.text.device import Device, GuestIsElsewhere, GuestIsOff
 from consoles.text.keyboard import Stream
 from consoles.text.offloop import off_loop
 from guests.errors import HypervisorError, HypervisorUnreachable, NotSupported
@@ -22,6 +22,7 @@ from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
 from guests.hypervisor.reading import get_guest
 from guests.hypervisor.streams import TextStream, open_text_stream
+from guests.inventory.moving import MIGRATED
 from guests.resources import EventKind, GuestEvent
 
 logger = logging.getLogger(__name__)
@@ -44,39 +45,32 @@ class HostLink:
         """Whether there is a connection."""
         return self._connection is not None
 
-    def device(self, uuid: UUID, name: str) -> Device:
-        """A new device of a guest (libvirt's UUID) that attaches through this connection."""
-        device = Device(self._attacher(uuid, name))
+    def add(self, uuid: UUID, device: Device) -> None:
+        """From now on the device hears of this guest (libvirt's UUID), and when the host is lost."""
         self._devices.setdefault(uuid, set()).add(device)
-        return device
 
-    def adopt(self, uuid: UUID, name: str, device: Device, host: str, guest: str) -> None:
-        """A device of a guest that came to this host from another one."""
-        self._devices.setdefault(uuid, set()).add(device)
-        device.move(self._attacher(uuid, name), host, guest)
-
-    def _attacher(self, uuid: UUID, name: str) -> Attach:
-        async def attach(on_data: Callable[[bytes], None], on_end: Callable[[str], None], *, force: bool) -> Stream:
-            connection = await self._open()
-            call = off_loop(
-                lambda: _open_device(connection, uuid, name, on_data, on_end, force=force),
-                name="text-attach",
-                late=TextStream.close,
-            )
-            try:
-                return await asyncio.wait_for(call, CALL_SECONDS)
-            except TimeoutError as error:
+    async def attach(
+        self, uuid: UUID, name: str, on_data: Callable[[bytes], None], on_end: Callable[[str], None], *, force: bool
+    ) -> Stream:
+        """The stream of a guest's device; see `device.Attach`."""
+        connection = await self._open()
+        call = off_loop(
+            lambda: _open_device(connection, uuid, name, on_data, on_end, force=force),
+            name="text-attach",
+            late=TextStream.close,
+        )
+        try:
+            return await asyncio.wait_for(call, CALL_SECONDS)
+        except TimeoutError as error:
+            self._lost(connection)
+            raise HypervisorUnreachable("The host does not answer.") from error
+        except HypervisorUnreachable:
+            if not connection.is_alive():
                 self._lost(connection)
-                raise HypervisorUnreachable("The host does not answer.") from error
-            except HypervisorUnreachable:
-                if not connection.is_alive():
-                    self._lost(connection)
-                raise
-
-        return attach
+            raise
 
     def forget(self, uuid: UUID, device: Device) -> None:
-        """The device is gone for good."""
+        """The device is gone for good, or on another host."""
         devices = self._devices.get(uuid, set())
         devices.discard(device)
         if not devices:
@@ -135,7 +129,7 @@ class HostLink:
             if event.kind == EventKind.REBOOT:
                 device.guest_rebooted()
             elif event.detail == "started":
-                device.guest_started()
+                device.try_again()
 
     def _lost(self, connection: Connection) -> None:
         """The host went away, whether the streams say so or not: libvirtd's end raises no event on some."""
@@ -159,6 +153,8 @@ def _open_device(
 ) -> TextStream:
     """In a thread. The alias is read now: it belongs to the running guest, not to our records."""
     guest = get_guest(connection, uuid)
+    if not guest.state.is_active and guest.reason == MIGRATED:
+        raise GuestIsElsewhere(f"{guest.name} was migrated to another host.")
     if not guest.state.is_active:
         raise GuestIsOff(f"{guest.name} does not run.")
     console = next((c for c in guest.definition.text_consoles if c.device == name), None)

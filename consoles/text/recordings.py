@@ -69,11 +69,6 @@ class Recordings:
             )
             recorder.start()
 
-    def forget(self, guest_id: UUID, device: str) -> None:
-        """Record this device no more until it is wanted again."""
-        if recorder := self._recorders.pop((guest_id, device), None):
-            recorder.stop()
-
     async def settled(self, seconds: float) -> None:
         """Until every recorder that was started is at its device, at most so long."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()

@@ -14,6 +14,7 @@ import libvirt
 from guests.errors import HypervisorError, NotSupported
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
+from guests.hypervisor.states import reason_of_stop
 from guests.resources import EventKind, GuestEvent
 
 logger = logging.getLogger(__name__)
@@ -96,17 +97,18 @@ class Subscriptions:
             with suppress(HypervisorError), translated_errors():
                 self._connection.own.domainEventDeregisterAny(number)
 
-    def _tell(self, domain: Any, kind: EventKind, detail: str, kib: int | None = None) -> None:
-        event = GuestEvent(kind, UUID(domain.UUIDString()), domain.name(), detail, kib)
+    def _tell(self, domain: Any, kind: EventKind, detail: str, kib: int | None = None, reason: str = "") -> None:
+        event = GuestEvent(kind, UUID(domain.UUIDString()), domain.name(), detail, kib, reason)
         for callback in self._callbacks:
             try:
                 callback(event)
             except Exception:
                 logger.exception("a subscriber of guest events failed")
 
-    def _lifecycle(self, _c: Any, domain: Any, event: int, _detail: int, _opaque: Any) -> None:
+    def _lifecycle(self, _c: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
         word = _LIFECYCLE.get(event, "changed")
-        self._tell(domain, EventKind.DEFINITION if word in {"defined", "undefined"} else EventKind.LIFECYCLE, word)
+        kind = EventKind.DEFINITION if word in {"defined", "undefined"} else EventKind.LIFECYCLE
+        self._tell(domain, kind, word, reason=reason_of_stop(detail) if word == "stopped" else "")
 
     def _reboot(self, _c: Any, domain: Any, _opaque: Any) -> None:
         self._tell(domain, EventKind.REBOOT, "reboot")

@@ -74,3 +74,9 @@ def state_of(number: int | None, reason: int | None = None, *, active: bool = Fa
         return GuestState.IDLE, ""
     words = _REASONS.get(state, ())
     return state, words[reason] if reason is not None and 0 <= reason < len(words) else ""
+
+
+def reason_of_stop(detail: int) -> str:
+    """Why a guest stopped, by virDomainEventStoppedDetailType: the words of the state "shut off" for the same."""
+    words = ("shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "from snapshot")
+    return words[detail] if 0 <= detail < len(words) else ""

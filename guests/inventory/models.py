@@ -103,7 +103,9 @@ class Tag(models.Model):
 
 
 class Guest(models.Model):
-    """One guest of one host, as the worker last read it. Never deleted: `gone_at` says when it went away.
+    """One guest of one host, as the worker last read it. Not deleted when it goes away: `gone_at` says when that was.
+
+    A guest that was migrated keeps its row, which moves to its new host (`moving.py`).
 
     Rates are bytes per second; None is "not known". `definition` and `next_boot` hold `resources.Definition` as plain
     JSON (`projection.definition_from_json` brings it back).
@@ -124,6 +126,8 @@ class Guest(models.Model):
     persistent = models.BooleanField(default=True)
     autostart = models.BooleanField(default=False)
     gone_at = models.DateTimeField(null=True, db_index=True)
+    came_at = models.DateTimeField(null=True)  # since when its host has it, as far as was noticed
+    left_behind = models.BooleanField(default=False)  # a definition that a guest left on its host when it was migrated
     conflict = models.BooleanField(default=False)  # the same UUID stands on another host, too
     # When its host last had it, once it is gone; None before: what is shown is as old as host.seen_at.
     seen_at = models.DateTimeField(null=True)

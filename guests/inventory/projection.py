@@ -5,9 +5,10 @@ Each answers a dict of columns; the inventory compares them with the row and wri
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from guests import resources
 from guests.inventory.definition_json import definition_from_json, definition_to_json
@@ -23,7 +24,7 @@ __all__ = [
     "definition_from_json",
     "definition_to_json",
     "gone_columns",
-    "own_id",
+    "own_ids",
 ]
 
 # A balloon this near to its target has arrived: drivers round to pages, Xen keeps a few for itself.
@@ -51,11 +52,14 @@ STATE_AFTER = {
 }
 
 
-def own_id(host_id: UUID, uuid: UUID, *, is_taken: bool) -> UUID:
-    """`Guest.id` of a new row: libvirt's UUID, else (and always for Domain-0, zero on every host) one of ours."""
-    if is_taken or uuid.int == 0:
-        return uuid5(uuid5(NAMESPACE_OID, str(host_id)), str(uuid))
-    return uuid
+def own_ids(host_id: UUID, uuid: UUID) -> Iterator[UUID]:
+    """What `Guest.id` of a new row may be, best first: libvirt's UUID (never for Domain-0: it is zero on every host),
+    one derived from it, and any, as rows that moved to another host took theirs along.
+    """
+    if uuid.int:
+        yield uuid
+    yield uuid5(uuid5(NAMESPACE_OID, str(host_id)), str(uuid))
+    yield uuid4()
 
 
 def columns_of_guest(guest: resources.Guest) -> dict[str, Any]:
@@ -87,7 +91,9 @@ def columns_of_state(row: Guest, state: GuestState, reason: str, domain_id: int 
     columns: dict[str, Any] = {"state": str(state), "reason": reason, "domain_id": domain_id}
     if row.state != state:
         columns["state_since"] = at
-    if not state.is_active:
+    if state.is_active:
+        columns["left_behind"] = False
+    else:
         columns |= NO_SAMPLE
     return columns
 
@@ -99,7 +105,7 @@ def columns_of_event(row: Guest, event: GuestEvent, at: datetime) -> dict[str, A
     state = STATE_AFTER.get(event.detail)
     if state is None:
         return {}
-    reason = row.reason if row.state == state else ""
+    reason = event.reason or (row.reason if row.state == state else "")
     return columns_of_state(row, state, reason, row.domain_id if state.is_active else None, at)
 
 
@@ -138,14 +144,14 @@ def _at_rest(disks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**disk, **dict.fromkeys(counters)} for disk in disks]
 
 
-def gone_columns(at: datetime, seen_at: datetime) -> dict[str, Any]:
-    """A guest that its host no longer has: the row stays."""
+def gone_columns(row: Guest, at: datetime, seen_at: datetime) -> dict[str, Any]:
+    """A guest that its host no longer has: the row stays, with the reason why the guest stopped."""
     return {
         **NO_SAMPLE,
         "gone_at": at,
         "seen_at": seen_at,
         "state": str(GuestState.UNKNOWN),
         "state_since": at,
-        "reason": "",
+        "reason": "" if row.is_active else row.reason,
         "domain_id": None,
     }

@@ -32,8 +32,14 @@ PROJECTED = tuple(
 )
 
 
+class RowsMoved(Exception):
+    """A row that was to be written is another host's now: nothing may be written from memory."""
+
+
 def update_rows(rows: Iterable[tuple[Guest, set[str]]]) -> None:
-    """Write rows that stand in the table; each comes with the names of the columns that differ."""
+    """Write rows that stand in the table; each comes with the names of the columns that differ. RowsMoved where one
+    is no longer its host's.
+    """
     sampled: list[Guest] = []
     whole: list[Guest] = []
     for row, columns in rows:
@@ -50,16 +56,21 @@ def _update(rows: list[Guest], names: Sequence[str]) -> None:
     quote = connection.ops.quote_name
     key = Guest._meta.pk
     assignments = ", ".join(f"{quote(str(field.column))} = %s" for field in fields)
-    statement = f"UPDATE {quote(Guest._meta.db_table)} SET {assignments} WHERE {quote(str(key.column))} = %s"  # noqa: S608 names are ours
+    statement = (
+        f"UPDATE {quote(Guest._meta.db_table)} SET {assignments} WHERE {quote(str(key.column))} = %s AND host_id = %s"  # noqa: S608 names are ours
+    )
     parameters = [
         [
             *(field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields),
             key.get_db_prep_value(row.pk, connection),
+            key.get_db_prep_value(row.host_id, connection),
         ]
         for row in rows
     ]
     with connection.cursor() as cursor:
         cursor.executemany(statement, parameters)
+        if cursor.rowcount != len(rows):
+            raise RowsMoved
 
 
 def mark_conflicts(uuids: Iterable[UUID], revision: int) -> None:

@@ -126,6 +126,10 @@ class HostService:
         for uuid in uuids:
             self._incoming.put(uuid)
 
+    def look_at_arrivals(self) -> None:
+        """Another host may have let go of a guest that is migrated here."""
+        self.read_soon(self.inventory.arriving())
+
     def wants_resync(self) -> bool:
         """Whether something was missed, so that everything should be read again."""
         return self._resync.is_set()

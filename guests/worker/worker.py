@@ -65,6 +65,9 @@ class Worker:
             self._looked.set()
         if Feed.OPERATIONS in feeds or Feed.PICTURES in feeds:
             self._wake.set()
+        if Feed.INVENTORY in feeds:
+            for service in list(self.services.values()):
+                service.look_at_arrivals()
 
     def _loop(self) -> None:
         take_at = renew_at = anchor_at = 0.0

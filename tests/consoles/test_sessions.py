@@ -12,6 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from consoles.models import ConsoleSession
+from consoles.rights import BETWEEN_HOSTS
 from consoles.sessions import ConsoleRefused, LiveSession, LiveSessions, session_hash
 from guests.access.models import Grant
 from guests.audit.models import AuditRecord
@@ -138,7 +139,7 @@ def change_password(person: Person, guest: Guest) -> None:
 
 
 def guest_goes(person: Person, guest: Guest) -> None:
-    Guest.objects.update(gone_at=timezone.now())
+    Guest.objects.update(gone_at=timezone.now() - BETWEEN_HOSTS)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tests.labs.certificates import Authority
 from tests.labs.lab import IMAGE
 
 SCRIPT = Path(__file__).parent / "kvm-hosts"
+IMAGES = "/var/lib/libvirt/images"  # as a host sees its own
 # QEMU runs as nobody there, and asks clients for a certificate.
 TLS = 'vnc_tls = 1\nvnc_tls_x509_verify = 1\nvnc_tls_x509_cert_dir = "/etc/libvirt/pki"\n'
 
@@ -44,7 +45,7 @@ class TwoHosts:
             image = see_to_image(IMAGE)
             for host in (1, 2):
                 for name in ("vmlinuz", "initrd.gz"):
-                    shutil.copyfile(image / name, directory / f"host{host}" / "lib" / "images" / name)
+                    shutil.copyfile(image / name, hosts.images(host) / name)
         except BaseException:
             hosts.down()
             raise
@@ -64,6 +65,10 @@ class TwoHosts:
     def ssh_uri(self, host: int) -> str:
         key = self.directory / "ssh_key"
         return f"qemu+ssh://root@{self.address(host)}/system?keyfile={key}&no_verify=1"
+
+    def images(self, host: int) -> Path:
+        """Where IMAGES of a host lies for the test."""
+        return self.directory / f"host{host}" / "lib" / "images"
 
     def run(self, *words: str) -> None:
         # Its daemons keep the descriptors they inherit: a pipe would never end.

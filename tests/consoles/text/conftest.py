@@ -22,7 +22,7 @@ from consoles.text.host_link import HostLink
 from consoles.text.protocol import FromBrowser, Hello, ToBrowser, Unpacker
 from guests.inventory.models import Guest, Host
 from tests.consoles.conftest import Person
-from tests.consoles.text.fake_stream import FakeHost
+from tests.consoles.text.fake_stream import FakeHost, FakeStream
 
 SERIAL = {"device": "serial0", "alias": "serial0", "target": "isa-serial", "pty": True}
 
@@ -34,11 +34,13 @@ class FakeLink:
         self.host = FakeHost()
         self.is_open = False
 
-    def device(self, uuid: UUID, name: str) -> Device:
-        return Device(self.host.attach)
+    def add(self, uuid: UUID, device: Device) -> None:
+        """Nobody tells of events."""
 
-    def adopt(self, uuid: UUID, name: str, device: Device, host: str, guest: str) -> None:
-        device.move(self.host.attach, host, guest)
+    async def attach(
+        self, uuid: UUID, name: str, on_data: Callable[[bytes], None], on_end: Callable[[str], None], *, force: bool
+    ) -> FakeStream:
+        return await self.host.attach(on_data, on_end, force=force)
 
     def forget(self, uuid: UUID, device: Device) -> None:
         """Nothing is kept."""

@@ -63,7 +63,7 @@ async def test_a_guest_that_is_off_is_attached_when_it_starts(device: Device, ho
     device.join(onlooker)
     await until(lambda: device.state == "off")
     host.refuse_with = None
-    device.guest_started()
+    device.try_again()
     await until(lambda: device.state == "live", seconds=1)
     assert [mark.kind for mark in device.ring.marks_after(0)] == ["started"]
 

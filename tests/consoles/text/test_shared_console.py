@@ -102,6 +102,7 @@ async def test_an_administrator_takes_the_keyboard_and_it_is_recorded(
     ask(third, keyboard="take")
     await until(lambda: third.said("refused") == ["take"])
     await until(lambda: len(names(third)) == 3)
+    await until(lambda: len(names(first)) == 3)
     assert names(third)[0][2]
     ask(second, keyboard="take")
     await until(lambda: names(first)[1][2])
