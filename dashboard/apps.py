@@ -18,7 +18,8 @@ class OwnStaticFiles(StaticFilesConfig):
 
     def ready(self) -> None:
         """Listen to sign-ins, sign-outs and password changes."""
-        from dashboard.accounts import recording, sessions
+        from dashboard.accounts import recording, session_limits, sessions
 
         recording.connect()
         sessions.connect()
+        session_limits.connect()

@@ -59,7 +59,10 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "dashboard.errors.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no third cookie
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_ENGINE = "dashboard.accounts.session_limits"
+SESSION_HOURS = env_float("GUESTHOUSE_SESSION_HOURS", 14 * 24.0)  # from the sign-in, whatever happens meanwhile
+SESSION_IDLE_HOURS = env_float("GUESTHOUSE_SESSION_IDLE_HOURS", 24.0)  # since the person last did something
+SESSION_COOKIE_AGE = int(SESSION_HOURS * 3600)
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env_bool("GUESTHOUSE_HSTS_SUBDOMAINS")
 SECURE_HSTS_PRELOAD = env_bool("GUESTHOUSE_HSTS_PRELOAD")
@@ -124,6 +127,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "dashboard.accounts.session_limits.ActivityMiddleware",
     "dashboard.middleware.SeenSometimesMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]

@@ -82,7 +82,6 @@ ELSEWHERE: dict[str, list[str]] = {
 }
 
 PENDING: dict[str, str] = {
-    "A9": "absolute and idle limits of sessions come with the accounts pages; cookies end after 14 days",
     "C12": "handshake floods are bounded by caps and deadlines; a rate per address is to come",
     "C15": "taking over a text console that another client of the host holds comes with shared consoles",
     "C16": "TLS ends at the reverse proxy; the packaging tests will try ws:// on the plain port",
