@@ -17,6 +17,7 @@ class CloseCode(IntEnum):
     TOO_SLOW = 4408
     IN_USE = 4409
     GUEST_STOPPED = 4410
+    MOVED = 4412  # the guest is on its way to another host: connect again
     TOO_LONG = 4413  # one message
     TOO_MANY_OF_USER = 4421  # consoles of one person
     TOO_MANY_OF_GUEST = 4422
@@ -24,6 +25,7 @@ class CloseCode(IntEnum):
     TOO_FAST = 4429  # input
     OPEN_TOO_LONG = 4430  # the absolute time is over
     IDLE = 4431  # a controller who did nothing
+    SENT_AWAY = 4432  # by an administrator of the guest
     FAILED = 4500  # the host or its console did not answer as it should
 
 

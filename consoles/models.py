@@ -6,9 +6,10 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from guests.inventory.models import Guest
+from guests.inventory.models import Guest, Host
 
 
 class Mode(models.TextChoices):
@@ -50,6 +51,7 @@ class Ticket(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     session_hash = models.CharField(max_length=64)  # SHA-256 of the session key it was given to
     guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="+")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")  # where the guest was then
     kind = models.CharField(max_length=4, choices=Kind)
     mode = models.CharField(max_length=7, choices=Mode)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -74,6 +76,8 @@ class ConsoleSession(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, db_index=True)
     reason = models.CharField(max_length=120, default="", blank=True)
+    sent_away_by = models.CharField(max_length=150, default="", blank=True)  # an administrator's name
+    sent_away_because = models.CharField(max_length=80, default="", blank=True)
     bytes_in = models.BigIntegerField(default=0)  # from the person
     bytes_out = models.BigIntegerField(default=0)  # to the person
 
@@ -82,3 +86,8 @@ class ConsoleSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} console of {self.guest_id} for {self.user_id}"
+
+    def farewell(self) -> str:
+        """For somebody who is sent away, in the active language."""
+        sentence = gettext("%(name)s closed this console.") % {"name": self.sent_away_by}
+        return f"{sentence} {self.sent_away_because}".strip()

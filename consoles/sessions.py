@@ -229,10 +229,21 @@ class LiveSessions:
                 connection.close()
 
     def check(self) -> None:
-        """Ask the database about every live session once, and end those that may no longer be."""
+        """Ask the database about every live session once, and end those that may no longer be or are sent away."""
         live = self._snapshot()
+        self._send_away(live)
         verdicts = judge([s.held for s in live])
         self._apply((s, verdicts[s.held]) for s in live if s.held in verdicts)
+
+    @staticmethod
+    def _send_away(live: list[LiveSession]) -> None:
+        """What an administrator asked for (`views.people`)."""
+        rows = ConsoleSession.objects.filter(ended_at__isnull=True).exclude(sent_away_by="")
+        asked = {row.id: row for row in rows.only("sent_away_by", "sent_away_because")} if live else {}
+        for session in live:
+            if row := asked.get(session.id):
+                with translation.override(session.language):
+                    session.on_revoke(CloseCode.SENT_AWAY, row.farewell())
 
     @staticmethod
     def _apply(lost: Iterable[tuple[LiveSession, Verdict]]) -> None:

@@ -38,6 +38,7 @@ def mint(user: AbstractBaseUser, session_key: str, guest: Guest, *, kind: Kind, 
         user_id=user.pk,
         session_hash=session_hash(session_key),
         guest=guest,
+        host=guest.host,
         kind=kind,
         mode=mode,
         expires_at=now + timedelta(seconds=settings.TICKET_SECONDS),
@@ -50,7 +51,7 @@ def redeem(token: str, *, user: AbstractBaseUser, session_key: str, kind: Kind, 
 
     `guest_id`: the guest that the page says it shows, where it says so. Raises ConsoleRefused (4403), always with the
     same sentence: unknown, used, expired, another person's, another session's, another kind's and another guest's
-    ticket look alike.
+    ticket look alike. A ticket does not follow its guest to another host (4412): a new one does.
     """
     now = timezone.now()
     fits = Ticket.objects.filter(
@@ -65,4 +66,7 @@ def redeem(token: str, *, user: AbstractBaseUser, session_key: str, kind: Kind, 
         fits = fits.filter(guest_id=guest_id)
     if fits.update(used_at=now) != 1:
         raise ConsoleRefused(CloseCode.NOT_ALLOWED, _("The ticket is not valid any more. Connect again."))
-    return Ticket.objects.select_related("guest__host").get(token_hash=_hash(token))
+    ticket = Ticket.objects.select_related("guest__host").get(token_hash=_hash(token))
+    if ticket.guest.host_id != ticket.host_id:
+        raise ConsoleRefused(CloseCode.MOVED, _("%(guest)s is on another host now.") % {"guest": ticket.guest.name})
+    return ticket

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consoles.views import console_devices, console_log, console_setting, text, vnc, wall
+from consoles.views import console_devices, console_log, console_setting, people, text, vnc, wall
 
 app_name = "consoles"
 urlpatterns = [
@@ -22,5 +22,7 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/console/add-serial/", console_devices.add_serial, name="add-serial"),  # POST
     path("guests/<uuid:guest_id>/console/text/<slug:device>/host-log/", console_devices.host_log, name="host-log"),
     path("guests/<uuid:guest_id>/console/vnc/", vnc.vnc_console, name="vnc"),
+    path("guests/<uuid:guest_id>/console/people/", people.people, name="people"),
+    path("guests/<uuid:guest_id>/console/people/send-away/", people.send_away, name="send-away"),  # POST
     path("guests/<uuid:guest_id>/console/ticket/", vnc.vnc_ticket, name="ticket"),  # POST
 ]

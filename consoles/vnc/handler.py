@@ -180,11 +180,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 return visit.ending or Ending(CloseCode.NORMAL, _("The page was left."))
             with self.server.seats.taken(visit, live):
                 ending = Pump(self.request, screen.socket, visit, live).run(browser.rest())
-        if isinstance(ending, Gone):
-            if hosts.has_stopped(guest):
-                return Ending(CloseCode.GUEST_STOPPED, _("%(guest)s was shut off.") % {"guest": guest.name})
-            return Ending(CloseCode.FAILED, _("The guest's screen closed the connection."))
-        return ending
+        return hosts.why_gone(guest) if isinstance(ending, Gone) else ending
 
     def _peer(self) -> str:
         return str(self.client_address[0]) if isinstance(self.client_address, tuple) else ""

@@ -9,6 +9,7 @@ import logging
 import socket
 import threading
 import time
+from enum import Enum
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.screens import vnc_index
+from consoles.vnc.endings import Ending
 from consoles.vnc.vencrypt import TLSFiles, encrypt
 from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable, NotSupported
 from guests.hypervisor.connection import Connection, open_connection
@@ -29,6 +31,15 @@ logger = logging.getLogger(__name__)
 
 STOPPING_SECONDS = 2.0  # QEMU closes its sockets some milliseconds before libvirt says that the guest is shut off
 LOOK_SECONDS = 0.1
+
+
+class Fate(Enum):
+    """What became of a guest on its host."""
+
+    RUNS = "runs"
+    STOPPED = "stopped"
+    LEFT = "left"  # migrated, or not known there any more
+    UNKNOWN = "unknown"  # the host does not say
 
 
 class ConsoleHosts:
@@ -72,14 +83,18 @@ class ConsoleHosts:
         try:
             return self._screen(guest)
         except GuestNotFound as error:
-            raise ConsoleRefused(CloseCode.NOT_FOUND, _("Its host does not know this guest any more.")) from error
+            raise ConsoleRefused(CloseCode.MOVED, _left(guest)) from error
         except NotSupported as error:
             raise ConsoleRefused(CloseCode.NOT_FOUND, str(error)) from error
         except HypervisorUnreachable as error:
             raise ConsoleRefused(CloseCode.FAILED, str(error)) from error
         except HypervisorError as error:
-            runs = self._runs(guest)
-            raise ConsoleRefused(CloseCode.GUEST_STOPPED if runs is False else CloseCode.FAILED, str(error)) from error
+            match self._fate(guest):
+                case Fate.LEFT:
+                    raise ConsoleRefused(CloseCode.MOVED, _left(guest)) from error
+                case Fate.STOPPED:
+                    raise ConsoleRefused(CloseCode.GUEST_STOPPED, str(error)) from error
+            raise ConsoleRefused(CloseCode.FAILED, str(error)) from error
 
     def _screen(self, guest: Guest) -> socket.socket:
         index, way = vnc_index(guest) or 0, self._way(guest.host.uri)
@@ -113,23 +128,27 @@ class ConsoleHosts:
         except HypervisorError as error:
             raise ConsoleRefused(CloseCode.FAILED, str(error)) from error
 
-    def has_stopped(self, guest: Guest) -> bool:
-        """Whether the guest does not run (any more), where its screen has just gone away; waits up to 2 s to see it."""
+    def why_gone(self, guest: Guest) -> Ending:
+        """Why the guest's screen has just gone away; waits up to 2 s for the host to know."""
         deadline = time.monotonic() + STOPPING_SECONDS
-        while self._runs(guest):
-            if time.monotonic() > deadline:
-                return False
+        while (fate := self._fate(guest)) is Fate.RUNS and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
-        return self._runs(guest) is False
+        if fate is Fate.STOPPED:
+            return Ending(CloseCode.GUEST_STOPPED, _("%(guest)s was shut off.") % {"guest": guest.name})
+        if fate is Fate.LEFT:
+            return Ending(CloseCode.MOVED, _left(guest))
+        return Ending(CloseCode.FAILED, _("The guest's screen closed the connection."))
 
-    def _runs(self, guest: Guest) -> bool | None:
-        """None where the host does not say."""
+    def _fate(self, guest: Guest) -> Fate:
         try:
-            return get_guest(self.connection(guest.host.uri), guest.uuid).state.is_active
+            found = get_guest(self.connection(guest.host.uri), guest.uuid)
         except GuestNotFound:
-            return False
+            return Fate.LEFT
         except HypervisorError:
-            return None
+            return Fate.UNKNOWN
+        if found.state.is_active:
+            return Fate.RUNS
+        return Fate.LEFT if found.reason == "migrated" else Fate.STOPPED
 
     def close(self) -> None:
         """Close every connection, and every way into a host."""
@@ -140,3 +159,7 @@ class ConsoleHosts:
             way.close()
         for connection in connections:
             connection.close()
+
+
+def _left(guest: Guest) -> str:
+    return _("%(guest)s is not on %(host)s any more.") % {"guest": guest.name, "host": guest.host.name}

@@ -26,7 +26,7 @@ class Action(StrEnum):
     TYPE = "type"  # control consoles
     POWER = "power"
     RESIZE = "resize"
-    TAKE_OVER = "take_over"  # take a text console from another client of the host
+    TAKE_OVER = "take_over"  # take consoles from other clients of the host and from other people, send people away
     STATUS = "status"  # make status pages
     GRANT = "grant"
     AUDIT = "audit"

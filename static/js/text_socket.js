@@ -4,7 +4,7 @@ const INPUT = 0, ACK = 1, JSON_REQUEST = 2;
 const ACK_BYTES = 64 * 1024, ACK_MS = 200;
 const PASTE_BYTES = 8 * 1024, PASTE_MS = 100; // 80 KiB/s: the server drops what comes faster than 256 KiB/s
 const WAITS = [0.5, 1, 2, 4, 7, 10]; // seconds
-const FINAL = new Set([4401, 4403, 4404, 4413, 4421, 4422, 4423, 4429, 4430, 4431]);
+const FINAL = new Set([4401, 4403, 4404, 4413, 4421, 4422, 4423, 4429, 4430, 4431, 4432]);
 
 export class TextSocket {
   // `on` has: output(bytes, replayed, drawn), status(object), connected(), lost(seconds until the next try, try),

@@ -1,5 +1,6 @@
 // How a graphical console connects: a fresh ticket for every try, then the websocket; and why it did not work.
 const SENTENCE = /^4\d\d\d$/;
+const STOPS = new Set([4403, 4404, 4432]);
 
 // Resolves to {socket, mode}, or throws a Refusal with what to do next.
 export class Refusal extends Error {
@@ -42,7 +43,7 @@ export function openSocket(words, token) {
 export function refusalOf(event, opened, words) {
   const sentence = event.reason || (SENTENCE.test(event.code) && words[`why${event.code}`]) || "";
   if (event.code === 4401) return new Refusal(sentence || words.why4401, "sign-in");
-  if (event.code === 4403 || event.code === 4404) return new Refusal(sentence, "stop");
+  if (STOPS.has(event.code)) return new Refusal(sentence, "stop");
   if (event.code === 4410) return new Refusal(sentence || words.whyOff, "wait");
   return new Refusal(sentence || (opened ? words.whyLost : words.whyAway), "retry");
 }

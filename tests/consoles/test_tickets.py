@@ -12,7 +12,7 @@ from django.utils import timezone
 from consoles.close_codes import ConsoleRefused
 from consoles.models import Kind, Mode, Ticket
 from consoles.tickets import mint, redeem
-from guests.inventory.models import Guest
+from guests.inventory.models import Guest, Host
 from tests.consoles.conftest import Person
 
 MakePerson = Callable[..., Person]
@@ -85,6 +85,17 @@ def test_a_ticket_is_bound(other: str, guest: Guest, person: MakePerson) -> None
         )
     # The attempt did not use it up.
     redeem(token, user=ana.user, session_key=ana.session_key, kind=Kind.VNC, guest_id=guest.id)
+
+
+def test_a_ticket_does_not_follow_its_guest_to_another_host(guest: Guest, person: MakePerson) -> None:
+    ana = person()
+    token = mint_for(ana, guest)
+    guest.host = Host.objects.create(name="beta", uri="test:///other")
+    guest.save()
+    with pytest.raises(ConsoleRefused, match="web-1 is on another host now") as refused:
+        redeem(token, user=ana.user, session_key=ana.session_key, kind=Kind.VNC, guest_id=guest.id)
+    assert refused.value.close_code == 4412
+    redeem(mint_for(ana, guest), user=ana.user, session_key=ana.session_key, kind=Kind.VNC, guest_id=guest.id)
 
 
 def test_only_the_hash_is_stored_and_a_token_has_256_bits(guest: Guest, person: MakePerson) -> None:

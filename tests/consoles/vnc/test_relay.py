@@ -231,12 +231,12 @@ def test_a_guest_without_a_screen_is_explained(
     assert "web-1" in sentence
 
 
-def test_a_guest_that_its_host_does_not_know_is_not_found(
+def test_a_guest_that_its_host_does_not_know_is_looked_for_again(
     relay: Relay, make_guest: Callable[..., Guest], person: MakePerson
 ) -> None:
     lost = make_guest("")
     Guest.objects.update(uuid="5f3c1b0e-0000-4000-8000-000000005999")
-    assert close_of(relay.connect(person(on=lost), lost))[0] == 4404
+    assert close_of(relay.connect(person(on=lost), lost)) == (4412, f"web-1 is not on {lost.host.name} any more.")
 
 
 @pytest.mark.parametrize(
