@@ -8,18 +8,28 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, UUIDField
 
 from consoles.models import ConsoleSetting, Sharing
 from guests import audit
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.models import Guest
+from guests.prepared import Given, Prepared
+
+_KEYBOARD = Prepared(
+    lambda: ConsoleSetting.objects.filter(guest=Given("guest", UUIDField())).values_list("keyboard", flat=True)
+)
 
 
 def setting_of(guest: Guest) -> ConsoleSetting:
     """The guest's setting; one that is not stored where it has none."""
     found = ConsoleSetting.objects.filter(guest=guest).first()
     return found or ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
+
+
+def keyboard_of(guest_id: UUID) -> Sharing:
+    """How the keyboard is shared at the consoles of one guest."""
+    return Sharing(_KEYBOARD.first(guest=guest_id) or Sharing.ALL)
 
 
 def keyboards_of(guests: Iterable[UUID]) -> dict[UUID, Sharing]:

@@ -27,6 +27,7 @@ from consoles.vnc.handler import VNCHandler
 from consoles.vnc.seats import Seats
 from consoles.vnc.targets import ConsoleHosts
 from consoles.vnc.visits import Visits
+from consoles.vnc.warm_database import WarmDatabase
 from guests.inventory.changes import ChangeFeed, Feed
 
 logger = logging.getLogger(__name__)
@@ -53,8 +54,9 @@ class RelayServer(ThreadingMixIn, HTTPServer):
     def __init__(self, path: Path, sessions: LiveSessions, hosts: ConsoleHosts) -> None:
         self.sessions = sessions
         self.hosts = hosts
+        self.database = WarmDatabase()
         self.visits = Visits()
-        self.seats = Seats()
+        self.seats = Seats(self.database)
         self._waiting: OrderedDict[socket.socket, None] = OrderedDict()
         self._lock = threading.Lock()
         super().__init__(str(path), VNCHandler)  # type: ignore[arg-type]
@@ -157,6 +159,7 @@ class VNCServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server.database.close()
             self._path.unlink(missing_ok=True)
         if self._thread is not None:
             self._thread.join(timeout=5)
