@@ -3,7 +3,6 @@
 from guests.access.decisions import (
     ACTIONS,
     Action,
-    gives,
     grants_on,
     guest_for,
     holds_everything,
@@ -27,7 +26,6 @@ __all__ = [
     "Limits",
     "Role",
     "Scope",
-    "gives",
     "grant",
     "grants_on",
     "guest_for",

@@ -237,10 +237,6 @@ export class ConsoleView extends EventTarget {
     this.socket.ask(request);
   }
 
-  focus() {
-    this.terminal.focus();
-  }
-
   resize() {
     this.fit.fit();
     this.put("size", `${this.terminal.cols} × ${this.terminal.rows}`);

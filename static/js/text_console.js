@@ -10,8 +10,7 @@ import { ConsoleView } from "./console_view.js";
 import { keep, kept, tool } from "./console_words.js";
 
 const at = (id) => document.getElementById(id);
-const root = document.querySelector("[data-console=text]");
-const view = new ConsoleView(root);
+const view = new ConsoleView(at("main"));
 const { terminal } = view;
 const find = addFind(view, at("find"));
 addPaste(view, at("paste-dialog"));
@@ -38,7 +37,7 @@ terminal.attachCustomKeyEventHandler((event) => {
 });
 
 function onTool(name, act) {
-  tool(name, root)?.addEventListener("click", act);
+  tool(name)?.addEventListener("click", act);
 }
 onTool("find", find.toggle);
 onTool("hints", () => at("console-keys").showModal());
@@ -50,7 +49,7 @@ for (const [name, step] of [["smaller", -1], ["larger", 1]]) {
 }
 onTool("fullscreen", () => {
   if (document.fullscreenElement) document.exitFullscreen();
-  else root.querySelector("main").requestFullscreen().catch(() => {});
+  else at("main").requestFullscreen().catch(() => {});
   terminal.focus();
 });
 onTool("pop-out", (event) => {
@@ -61,11 +60,10 @@ at("device")?.addEventListener("change", (event) => location.assign(event.target
 
 // Choices that this browser keeps
 for (const [name, start] of [["reader", "no"], ["copy", "yes"]]) {
-  const box = root.querySelector(`[data-choice="${name}"]`);
+  const box = document.querySelector(`[data-choice="${name}"]`);
   box.checked = kept(name, start) === "yes";
   box.addEventListener("change", () => {
     keep(name, box.checked ? "yes" : "no");
     if (name === "reader") terminal.options.screenReaderMode = box.checked;
   });
 }
-root.addEventListener("gh:shown", () => view.focus());
