@@ -8,18 +8,28 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, UUIDField
 
-from consoles.models import ConsoleSetting, ScreenRecordings, Sharing
+from consoles.models import ConsoleSetting, Sharing
 from guests import audit
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.models import Guest
+from guests.prepared import Given, Prepared
+
+_KEYBOARD = Prepared(
+    lambda: ConsoleSetting.objects.filter(guest=Given("guest", UUIDField())).values_list("keyboard", flat=True)
+)
 
 
 def setting_of(guest: Guest) -> ConsoleSetting:
     """The guest's setting; one that is not stored where it has none."""
     found = ConsoleSetting.objects.filter(guest=guest).first()
     return found or ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
+
+
+def keyboard_of(guest_id: UUID) -> Sharing:
+    """How the keyboard is shared at the consoles of one guest."""
+    return Sharing(_KEYBOARD.first(guest=guest_id) or Sharing.ALL)
 
 
 def keyboards_of(guests: Iterable[UUID]) -> dict[UUID, Sharing]:
@@ -38,28 +48,17 @@ def recorded_guests() -> QuerySet[Guest]:
     return found.only("uuid", "name", "definition", "next_boot", "host__name", "host__uri", "host__enabled")
 
 
-def change_setting(
-    guest: Guest,
-    *,
-    keyboard: Sharing,
-    record: bool,
-    screen: ScreenRecordings | None = None,
-    by: AbstractBaseUser,
-    address: str = "",
-) -> None:
-    """Store and record it, and tell the console server. `screen` counts from the next connection on; None leaves it."""
+def change_setting(guest: Guest, *, keyboard: Sharing, record: bool, by: AbstractBaseUser, address: str = "") -> None:
+    """Store and record it, and tell the console server."""
     with transaction.atomic():
         before = setting_of(guest)
-        screen = ScreenRecordings(before.screen) if screen is None else screen
-        ConsoleSetting.objects.update_or_create(
-            guest=guest, defaults={"keyboard": keyboard, "record": record, "screen": screen}
-        )
+        ConsoleSetting.objects.update_or_create(guest=guest, defaults={"keyboard": keyboard, "record": record})
         audit.record(
             "console.setting",
             by=by,
             guest=guest,
             address=address,
-            before={"keyboard": str(before.keyboard), "record": before.record, "screen": str(before.screen)},
-            after={"keyboard": str(keyboard), "record": record, "screen": str(screen)},
+            before={"keyboard": str(before.keyboard), "record": before.record},
+            after={"keyboard": str(keyboard), "record": record},
         )
         next_revision(Feed.CONSOLES)

@@ -11,20 +11,26 @@ from uuid import UUID
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.models import Session
-from django.db.models import Q, Value
+from django.db.models import BigAutoField, CharField, DateTimeField, Q, Value
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
-from consoles.close_codes import CloseCode
+from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.models import Mode
-from guests.access import Action, visible_to
+from guests.access import Action, Role, gives, role_on, visible_to
+from guests.inventory.models import Guest
+from guests.prepared import Given, Prepared
 
 # A guest that is migrated may be on no host for a moment: its consoles wait for it.
 BETWEEN_HOSTS = timedelta(seconds=60)
 ARMS = 40  # of one UNION: SQLite ends at 500, and each arm brings some variables
 
 _ACTION = {Mode.WATCH: Action.WATCH, Mode.CONTROL: Action.TYPE}
+_SESSION = Prepared(
+    lambda: Session.objects.filter(session_key=Given("key", CharField()), expire_date__gt=Given("now", DateTimeField()))
+)
+_USER = Prepared(lambda: get_user_model().objects.filter(pk=Given("id", BigAutoField())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +60,39 @@ class Verdict:
             return _("You are not signed in any more.")
         return _("You may not use this console any more.")
 
+    def as_refusal(self) -> ConsoleRefused:
+        """To be raised before the console is open."""
+        return ConsoleRefused(self.close_code, self.sentence())
 
-def judge(consoles: Iterable[Held], *, or_watch: bool = True) -> dict[Held, Verdict]:
-    """The ones that may not go on. Two queries, and one for each 40 different pairs of person and mode.
 
-    `or_watch`: find out, too, whether a controller who may not type may still look.
-    """
+def signed_in(session_key: str) -> AbstractBaseUser | None:
+    """The active person whom this session signs in now, as django.contrib.auth.get_user() would find them."""
+    session = _SESSION.first(key=session_key, now=timezone.now())
+    stored = session.get_decoded() if session else {}
+    user = _USER.first(id=stored[SESSION_KEY]) if SESSION_KEY in stored else None
+    return user if user and user.is_active and _signs_in(stored, user) else None
+
+
+def standing(held: Held, guest: Guest) -> tuple[AbstractBaseUser, Role]:
+    """Who would be at the console, and their role on its guest. Raises ConsoleRefused where `judge` would refuse."""
+    user = signed_in(held.session_key)
+    if user is None or user.pk != held.user_id:
+        raise Verdict(CloseCode.NOT_SIGNED_IN).as_refusal()
+    role = role_on(user, guest) if guest.gone_at is None else None
+    if role is None or not gives(role, _ACTION[held.mode]):
+        raise Verdict(CloseCode.NOT_ALLOWED).as_refusal()
+    return user, role
+
+
+def judge(consoles: Iterable[Held]) -> dict[Held, Verdict]:
+    """The ones that may not go on. Two queries, and one for each 40 different pairs of person and mode."""
     asked = list(consoles)
     if not asked:
         return {}
     users = get_user_model().objects.in_bulk({held.user_id for held in asked})
     living = Session.objects.filter(expire_date__gt=timezone.now())
     sessions = living.in_bulk({held.session_key for held in asked})
-    allowed = _allowed(asked, users, or_watch=or_watch)
+    allowed = _allowed(asked, users)
     verdicts = {}
     for held in asked:
         user, session = users.get(held.user_id), sessions.get(held.session_key)
@@ -87,11 +113,11 @@ def _signs_in(session: Mapping[str, Any], user: AbstractBaseUser) -> bool:
     return any(constant_time_compare(stored, known) for known in hashes)
 
 
-def _allowed(asked: list[Held], users: Mapping[int, AbstractBaseUser], *, or_watch: bool) -> set[tuple[int, str, UUID]]:
+def _allowed(asked: list[Held], users: Mapping[int, AbstractBaseUser]) -> set[tuple[int, str, UUID]]:
     """(user, mode, guest) for every guest asked about that is there and that the user may use in that mode."""
     wanted: dict[tuple[int, Mode], set[UUID]] = {}
     for held in asked:
-        for mode in {held.mode, Mode.WATCH} if or_watch else {held.mode}:
+        for mode in {held.mode, Mode.WATCH}:
             wanted.setdefault((held.user_id, mode), set()).add(held.guest_id)
     arms = [
         visible_to(users[user_id], _ACTION[mode])

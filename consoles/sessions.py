@@ -23,12 +23,13 @@ from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.models import ConsoleSession, Kind, Mode
-from consoles.rights import Held, Verdict, judge
+from consoles.rights import Held, Verdict, judge, standing
 from guests import audit
+from guests.access import Role
 from guests.inventory.changes import ChangeFeed, Feed
 from guests.inventory.models import Guest
 
-__all__ = ["CloseCode", "ConsoleRefused", "LiveSession", "LiveSessions", "session_hash"]
+__all__ = ["CloseCode", "ConsoleRefused", "LiveSession", "LiveSessions", "session_hash", "session_key_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,13 @@ def session_hash(session_key: str) -> str:
     return hashlib.sha256(session_key.encode()).hexdigest()
 
 
-def _session_key(wanted: str) -> str | None:
-    """The key of a living Django session with that hash. Reads keys only; a site has some hundreds."""
+def session_key_of(wanted: str) -> str:
+    """The key of a living session with that hash, else ConsoleRefused. Reads keys only; a site has some hundreds."""
     keys = Session.objects.filter(expire_date__gt=timezone.now()).values_list("session_key", flat=True)
-    return next((key for key in keys.iterator() if session_hash(key) == wanted), None)
+    found = next((key for key in keys.iterator() if session_hash(key) == wanted), None)
+    if found is None:
+        raise ConsoleRefused(CloseCode.NOT_SIGNED_IN, _("You are not signed in."))
+    return found
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +61,7 @@ class LiveSession:
     on_downgrade: Callable[[], None] | None
     peer: str
     language: str | None
+    role: Role | None  # on the guest when it was opened; for what is done later, ask anew
     _registry: LiveSessions
     started: float = field(default_factory=time.monotonic)
     bytes_in: int = 0  # from the person
@@ -98,8 +103,8 @@ class LiveSessions:
         kind: Kind | str,
         mode: Mode | str,
         user_id: int,
-        session_hash: str,
-        guest_id: UUID,
+        session_key: str,
+        guest: Guest,
         device: str = "",
         peer: str = "",
         on_revoke: Callable[[int, str], None],
@@ -110,34 +115,30 @@ class LiveSessions:
         `on_revoke(close_code, sentence)` is called from another thread and must return at once; it has to end the
         console. `on_downgrade()`, where given, is called instead when a controller still may watch.
         The session is in the registry before the right is checked, so a right that is lost meanwhile is not missed.
+        `guest` comes with its host. Few and prepared queries: this stands between a click and the console.
         """
-        key = _session_key(session_hash)
-        if key is None:
-            raise ConsoleRefused(CloseCode.NOT_SIGNED_IN, _("You are not signed in."))
-        held = Held(user_id=user_id, session_key=key, guest_id=guest_id, mode=Mode(mode))
+        held = Held(user_id=user_id, session_key=session_key, guest_id=guest.pk, mode=Mode(mode))
         row = ConsoleSession(
             kind=kind,
             mode=mode,
             user_id=user_id,
-            session_hash=session_hash,
-            guest_id=guest_id,
+            session_hash=session_hash(session_key),
+            guest=guest,
             device=device,
             peer=peer,
         )
-        live = LiveSession(row.id, held, on_revoke, on_downgrade, peer, translation.get_language(), self)
+        live = LiveSession(row.id, held, on_revoke, on_downgrade, peer, translation.get_language(), None, self)
         with self._lock:
-            self._refuse_over_caps(user_id, guest_id)
+            self._refuse_over_caps(user_id, guest.pk)
             self._live[row.id] = live
         try:
             with transaction.atomic():
-                if verdict := judge([held], or_watch=False).get(held):
-                    raise ConsoleRefused(verdict.close_code, verdict.sentence())
-                row.guest = Guest.objects.select_related("host").get(pk=guest_id)
+                user, live.role = standing(held, guest)
                 row.save(force_insert=True)
                 audit.record(
                     "console.open",
-                    by=row.user,
-                    guest=row.guest,
+                    by=user,
+                    guest=guest,
                     address=peer,
                     kind=str(kind),
                     mode=str(mode),

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import BigAutoField, CharField, DateTimeField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -20,7 +21,22 @@ from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.models import Kind, Mode, Ticket
 from consoles.sessions import session_hash
 from guests.inventory.models import Guest
+from guests.prepared import Given, Prepared, PreparedUpdate
 
+_USED = PreparedUpdate(
+    lambda: Ticket.objects.filter(
+        token_hash=Given("token_hash", CharField()),
+        used_at__isnull=True,
+        expires_at__gt=Given("now", DateTimeField()),
+        user=Given("user", BigAutoField()),
+        session_hash=Given("session_hash", CharField()),
+        kind=Given("kind", CharField()),
+    ),
+    used_at=Given("now", DateTimeField()),
+)
+_TICKET = Prepared(
+    lambda: Ticket.objects.select_related("guest__host").filter(token_hash=Given("token_hash", CharField()))
+)
 KEPT = timedelta(minutes=10)  # dead tickets are swept out by the next mint
 
 
@@ -53,20 +69,18 @@ def redeem(token: str, *, user: AbstractBaseUser, session_key: str, kind: Kind, 
     same sentence: unknown, used, expired, another person's, another session's, another kind's and another guest's
     ticket look alike. A ticket does not follow its guest to another host (4412): a new one does.
     """
-    now = timezone.now()
-    fits = Ticket.objects.filter(
-        token_hash=_hash(token),
-        used_at__isnull=True,
-        expires_at__gt=now,
-        user_id=user.pk,
+    token_hash = _hash(token)
+    ticket = _TICKET.first(token_hash=token_hash)
+    fits = ticket is not None and guest_id in {None, ticket.guest_id}
+    if not fits or not _USED.run(
+        token_hash=token_hash,
+        now=timezone.now(),
+        user=user.pk,
         session_hash=session_hash(session_key),
         kind=kind,
-    )
-    if guest_id is not None:
-        fits = fits.filter(guest_id=guest_id)
-    if fits.update(used_at=now) != 1:
+    ):
         raise ConsoleRefused(CloseCode.NOT_ALLOWED, _("The ticket is not valid any more. Connect again."))
-    ticket = Ticket.objects.select_related("guest__host").get(token_hash=_hash(token))
+    assert ticket is not None
     if ticket.guest.host_id != ticket.host_id:
         raise ConsoleRefused(CloseCode.MOVED, _("%(guest)s is on another host now.") % {"guest": ticket.guest.name})
     return ticket

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.console_settings import setting_of
 from consoles.models import ConsoleSetting, Kind, Sharing
-from consoles.sessions import LiveSessions
+from consoles.sessions import LiveSessions, session_key_of
 from consoles.text.consoles_of import has_text_consoles
 from consoles.text.device import Device, DeviceState
 from consoles.text.following import FollowingDevice
@@ -146,8 +146,8 @@ class TextBroker:
                     kind=Kind.TEXT,
                     mode=hello.mode,
                     user_id=hello.user_id,
-                    session_hash=hello.session_hash,
-                    guest_id=hello.guest_id,
+                    session_key=session_key_of(hello.session_hash),
+                    guest=guest,
                     device=hello.device,
                     peer=hello.peer,
                     on_revoke=revoke,

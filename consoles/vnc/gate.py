@@ -1,22 +1,22 @@
 """Who is let in to /websockify: an exact origin and a signed-in person; a ticket and the right to use it come after.
 
-Django's own session and user code is used on a request that is made of the handshake's header.
+Cookies and the language are read by Django's own code, from a request that is made of the handshake's header.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from email.message import Message
-from importlib import import_module
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.http.cookie import parse_cookie
 from django.utils import translation
+
+from consoles.rights import signed_in
 
 TICKET_PREFIX = "t."
 
@@ -45,14 +45,13 @@ def visitor_of(header: Message, path: str) -> Visitor:
     request = HttpRequest()
     request.COOKIES = parse_cookie("; ".join(header.get_all("Cookie") or []))
     request.META = {"HTTP_ACCEPT_LANGUAGE": header.get("Accept-Language", "")}
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    user = get_user(request)
-    if not isinstance(user, AbstractBaseUser) or not user.is_active or not request.session.session_key:
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    user = signed_in(session_key)
+    if user is None:
         raise Forbidden("session")
     return Visitor(
         user=user,
-        session_key=request.session.session_key,
+        session_key=session_key,
         language=translation.get_language_from_request(request),
         token=_token(header),
         guest_id=_guest_id(path),

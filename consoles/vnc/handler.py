@@ -12,7 +12,7 @@ import logging
 import select
 import socket
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ from websockify.websocketproxy import ProxyRequestHandler
 
 from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.models import Kind, Ticket
-from consoles.sessions import LiveSession, session_hash
+from consoles.sessions import LiveSession
 from consoles.tickets import redeem
 from consoles.vnc.browser_socket import BrowserSocket
 from consoles.vnc.endings import Ending
@@ -91,7 +91,8 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
             self._answer(404, "Not found.")
             return
         try:
-            self.visitor = visitor_of(self.headers, self.path)
+            with self.server.database.lent():
+                self.visitor = visitor_of(self.headers, self.path)
         except Forbidden as refusal:
             logger.info("console refused before the upgrade: %s", refusal)
             self._answer(403, "Forbidden.")
@@ -114,55 +115,59 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
         except Exception:
             logger.exception("a graphical console failed")
             ending = _wrong()
-        finally:
-            database.close()
         self.request.end(ending.close_code, ending.sentence)
 
     def _be_visited(self, visitor: Visitor) -> Ending:
-        ticket: Ticket | None = None
-        try:
-            ticket = redeem(
-                visitor.token,
-                user=visitor.user,
-                session_key=visitor.session_key,
-                kind=Kind.VNC,
-                guest_id=visitor.guest_id,
-            )
-            with closing(Visit(visitor.user, ticket.guest, ticket.mode)) as visit:
-                visit.live = self.server.sessions.open(
-                    kind=Kind.VNC,
-                    mode=ticket.mode,
-                    user_id=visitor.user.pk,
-                    session_hash=session_hash(visitor.session_key),
-                    guest_id=ticket.guest_id,
-                    peer=self._peer(),
-                    on_revoke=visit.end,
-                    on_downgrade=visit.become_watcher,
-                )
-                self.server.let_in(self.connection)
-                return self._serve(visit, visit.live)
-        except ConsoleRefused as refusal:
-            audit.record(
-                "console.open",
-                by=visitor.user,
-                guest=ticket.guest if ticket else None,
-                outcome="denied",
-                address=self._peer(),
-                kind=str(Kind.VNC),
-                reason=refusal.sentence,
-            )
-            return Ending(refusal.close_code, refusal.sentence)
+        with ExitStack() as leaving:
+            with self.server.database.lent():
+                ticket: Ticket | None = None
+                try:
+                    ticket = redeem(
+                        visitor.token,
+                        user=visitor.user,
+                        session_key=visitor.session_key,
+                        kind=Kind.VNC,
+                        guest_id=visitor.guest_id,
+                    )
+                    visit = leaving.enter_context(closing(Visit(visitor.user, ticket.guest, ticket.mode)))
+                    live = self._open(visitor, ticket, visit)
+                except ConsoleRefused as refusal:
+                    audit.record(
+                        "console.open",
+                        by=visitor.user,
+                        guest=ticket.guest if ticket else None,
+                        outcome="denied",
+                        address=self._peer(),
+                        kind=str(Kind.VNC),
+                        reason=refusal.sentence,
+                    )
+                    return Ending(refusal.close_code, refusal.sentence)
+            return self._serve(visit, live)
+
+    def _open(self, visitor: Visitor, ticket: Ticket, visit: Visit) -> LiveSession:
+        visit.live = self.server.sessions.open(
+            kind=Kind.VNC,
+            mode=ticket.mode,
+            user_id=visitor.user.pk,
+            session_key=visitor.session_key,
+            guest=ticket.guest,
+            peer=self._peer(),
+            on_revoke=visit.end,
+            on_downgrade=visit.become_watcher,
+        )
+        self.server.let_in(self.connection)
+        return visit.live
 
     def _serve(self, visit: Visit, live: LiveSession) -> Ending:
         ending = _wrong()
         try:
-            database.close()  # a relay may last for hours
             with self.server.visits.present(visit):
                 ending = self._relay(visit, live)
         except ConsoleRefused as refusal:
             ending = Ending(refusal.close_code, refusal.sentence)
         finally:
-            live.close(ending.sentence)
+            with self.server.database.lent():
+                live.close(ending.sentence)
         return ending
 
     def _relay(self, visit: Visit, live: LiveSession) -> Ending:
@@ -178,7 +183,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 greet_browser(browser)
             except OSError:
                 return visit.ending or Ending(CloseCode.NORMAL, _("The page was left."))
-            with self.server.recordings.made(visit, live), self.server.seats.taken(visit, live):
+            with self.server.seats.taken(visit, live):
                 ending = Pump(self.request, screen.socket, visit, live).run(browser.rest())
         return hosts.why_gone(guest) if isinstance(ending, Gone) else ending
 

@@ -15,7 +15,6 @@ To the page:
 
     hello: 1            the answer, with you (this seat's id), mode, administrator (may take the keyboard)
     people, keyboard    everybody who is here, in the order they came, and how the keyboard is shared
-    recording           {state: "off" | "on" | "full" | "failed", sentence}: whether what is shown is recorded
     mode: "watch"       the right to type is gone
     refused, sentence   a request was refused
     pong                what a ping said
@@ -34,16 +33,16 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import connection as database
 from django.utils.translation import gettext as _
 
-from consoles.console_settings import keyboards_of
+from consoles.console_settings import keyboard_of, keyboards_of
 from consoles.models import Kind, Mode
 from consoles.sessions import LiveSession
 from consoles.sharing import SharedKeyboard
 from consoles.vnc.visit import Visit
+from consoles.vnc.warm_database import WarmDatabase
 from guests import audit
-from guests.access import Action, may
+from guests.access import Action, gives, may
 
 ADMINISTER_SECONDS = 1.0  # between two takings: each is a line of the audit record, granted or not
 XVP = {2: "shutdown", 3: "reboot", 4: "reset"}
@@ -52,7 +51,8 @@ XVP = {2: "shutdown", 3: "reboot", 4: "reset"}
 class Seats:
     """The seats before all screens, with one keyboard for each screen. Called from many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: WarmDatabase) -> None:
+        self._database = database
         self._lock = threading.RLock()
         self._keyboards: dict[UUID, SharedKeyboard] = {}
 
@@ -60,20 +60,17 @@ class Seats:
     def taken(self, visit: Visit, live: LiveSession) -> Iterator[None]:
         """While it lasts, the person of this visit is seen by the others, and types when it is their turn."""
         guest = visit.guest
-        sharing = keyboards_of([guest.pk])[guest.pk]
-        administrator = may(visit.user, Action.TAKE_OVER, guest)
-        may_power = may(visit.user, Action.POWER, guest)
-        database.close()  # a visit may last for hours
+        with self._database.lent():
+            sharing = keyboard_of(guest.pk)
         with self._lock:
             # Told at once: a message that the page was not yet sent is replaced by the newer one.
             keyboard = self._keyboards.setdefault(guest.pk, SharedKeyboard(lambda tell: tell()))
-            seat = Seat(visit, keyboard, self._lock, live.peer, administrator=administrator)
+            seat = Seat(visit, live, keyboard, self._lock, self._database)
             live.on_downgrade = seat.became_watcher
             keyboard.share(sharing)
             keyboard.enter(seat)
         visit.heard, visit.powers = seat.heard, seat.powers
-        visit.recording_changed = seat.say_recording
-        visit.allow_power(may_power and visit.mode == Mode.CONTROL)
+        visit.allow_power(gives(live.role, Action.POWER) and visit.mode == Mode.CONTROL)
         try:
             yield
         finally:
@@ -97,7 +94,12 @@ class Seat:
     """One person before one screen: a `Participant`."""
 
     def __init__(
-        self, visit: Visit, keyboard: SharedKeyboard, lock: threading.RLock, address: str, *, administrator: bool
+        self,
+        visit: Visit,
+        live: LiveSession,
+        keyboard: SharedKeyboard,
+        lock: threading.RLock,
+        database: WarmDatabase,
     ) -> None:
         self.id = visit.id
         self.name = visit.user.get_username()
@@ -105,8 +107,9 @@ class Seat:
         self._visit = visit
         self._keyboard = keyboard
         self._lock = lock
-        self._address = address
-        self._administrator = administrator
+        self._database = database
+        self._address = live.peer
+        self._administrator = gives(live.role, Action.TAKE_OVER)
         self._greeted = False
         self._looks_only = False  # by their own wish
         self._administered_at = -ADMINISTER_SECONDS
@@ -129,10 +132,6 @@ class Seat:
         with self._lock:
             self._keyboard.mode_changed(self)
 
-    def say_recording(self) -> None:
-        """Tell the page whether it is recorded. From any thread."""
-        self._say(recording=self._visit.recording)
-
     def heard(self, message: bytes) -> None:
         """What the page asks; in the relaying thread."""
         request = _object(message)
@@ -154,7 +153,6 @@ class Seat:
     def _greet(self) -> None:
         self._greeted = True
         self._say(hello=1, you=self.id, mode=str(self._visit.mode), administrator=self._administrator)
-        self.say_recording()
         with self._lock:
             self.tell(json.dumps(self._keyboard.people(), separators=(",", ":")).encode())
 
@@ -196,7 +194,7 @@ class Seat:
 
     def _administers(self, action: Action, recorded_as: str, **details: Any) -> bool:
         """The right is asked for now, and what is done is recorded before: what cannot be recorded is not done."""
-        try:
+        with self._database.lent():
             user = get_user_model().objects.filter(pk=self._visit.user.pk).first()
             allowed = user is not None and may(user, action, self._visit.guest)
             audit.record(
@@ -208,8 +206,6 @@ class Seat:
                 **details,
             )
             return allowed
-        finally:
-            database.close()
 
 
 def _object(message: bytes) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from django.db import connection as database
 
 from consoles.sessions import LiveSessions
 from consoles.vnc.handler import VNCHandler
-from consoles.vnc.recordings import Recordings
 from consoles.vnc.seats import Seats
 from consoles.vnc.targets import ConsoleHosts
 from consoles.vnc.visits import Visits
+from consoles.vnc.warm_database import WarmDatabase
 from guests.inventory.changes import ChangeFeed, Feed
 
 logger = logging.getLogger(__name__)
@@ -54,9 +54,9 @@ class RelayServer(ThreadingMixIn, HTTPServer):
     def __init__(self, path: Path, sessions: LiveSessions, hosts: ConsoleHosts) -> None:
         self.sessions = sessions
         self.hosts = hosts
+        self.database = WarmDatabase()
         self.visits = Visits()
-        self.seats = Seats()
-        self.recordings = Recordings()
+        self.seats = Seats(self.database)
         self._waiting: OrderedDict[socket.socket, None] = OrderedDict()
         self._lock = threading.Lock()
         super().__init__(str(path), VNCHandler)  # type: ignore[arg-type]
@@ -137,7 +137,6 @@ class VNCServer:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="vnc-server", daemon=True
         )
         self._thread.start()
-        self._server.recordings.start()
         if self._feed:
             self._unsubscribe = self._feed.subscribe(self._hear)
 
@@ -149,9 +148,8 @@ class VNCServer:
         try:
             if self._server is not None:
                 self._server.seats.settings_changed()
-                self._server.recordings.sweep()
         except Exception:
-            logger.exception("what changed in the settings of consoles could not be found out")
+            logger.exception("how the keyboards are shared could not be found out")
         finally:
             database.close()
 
@@ -161,6 +159,7 @@ class VNCServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server.database.close()
             self._path.unlink(missing_ok=True)
         if self._thread is not None:
             self._thread.join(timeout=5)

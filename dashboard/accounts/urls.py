@@ -19,5 +19,6 @@ urlpatterns = [
     path("password/change/", views.password_change, name="account_change_password"),
     path("2fa/", include("allauth.mfa.urls")),
     path("sessions/", include("allauth.usersessions.urls")),
+    path("", include("dashboard.accounts.tokens.urls")),
     path("", include("dashboard.accounts.people.urls")),
 ]

@@ -47,7 +47,8 @@ ACTIONS: dict[str, str | Promise] = {
     "people.first_administrator": gettext_lazy("Made the first administrator"),
     "request.denied": gettext_lazy("Asked for what is not theirs"),
     "token.make": gettext_lazy("Made a token"),
-    "token.revoke": gettext_lazy("Withdrew a token"),
+    "token.revoke": gettext_lazy("Revoked a token"),
+    "token.refused": gettext_lazy("Refused a token"),
 }
 
 

@@ -3,6 +3,7 @@
 from guests.access.decisions import (
     ACTIONS,
     Action,
+    gives,
     grants_on,
     guest_for,
     holds_everything,
@@ -26,6 +27,7 @@ __all__ = [
     "Limits",
     "Role",
     "Scope",
+    "gives",
     "grant",
     "grants_on",
     "guest_for",

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import BigAutoField, Exists, Q, QuerySet, UUIDField
 from django.http import Http404
 from django.utils.translation import gettext as _
 
 from guests.access.models import ROLE_ORDER, Grant, Role, Scope
 from guests.access.tokens import token_of
 from guests.inventory.models import Guest, Host, Tag
+from guests.prepared import Given, Prepared
 
 User = AbstractBaseUser | AnonymousUser
 
@@ -57,22 +58,40 @@ def grants_of(user: User) -> QuerySet[Grant]:
     """The grants a person holds, their own and their groups'; none for anonymous and inactive people."""
     if not user.is_authenticated or not user.is_active:
         return Grant.objects.none()
-    return Grant.objects.filter(Q(user=user.pk) | Q(group__in=Group.objects.filter(user=user.pk)))
+    return _held_by(user.pk)
+
+
+def _held_by(user_id: int | Given) -> QuerySet[Grant]:
+    return Grant.objects.filter(Q(user=user_id) | Q(group__in=Group.objects.filter(user=user_id)))
 
 
 def covering(guest: Guest) -> Q:
     """Of grants: those that are about this guest, whoever holds them."""
+    return _covering(guest.host_id, guest.pk)
+
+
+def _covering(host_id: UUID | Given, guest_id: UUID | Given) -> Q:
     return (
         Q(scope=Scope.EVERYTHING)
-        | Q(scope=Scope.HOST, host=guest.host_id)
-        | Q(scope=Scope.TAG, tag__in=Tag.objects.filter(guests=guest.pk))
-        | Q(scope=Scope.GUEST, guest=guest.pk)
+        | Q(scope=Scope.HOST, host=host_id)
+        | Q(scope=Scope.TAG, tag__in=Tag.objects.filter(guests=guest_id))
+        | Q(scope=Scope.GUEST, guest=guest_id)
     )
 
 
 def grants_on(user: User, guest: Guest) -> QuerySet[Grant]:
     """The grants that give a person something on one guest: the reasons behind `role_on`."""
     return grants_of(user).filter(covering(guest))
+
+
+def _roles_of_one_on_one() -> QuerySet[Grant, str]:
+    grants = _held_by(Given("user", BigAutoField()))
+    return grants.filter(_covering(Given("host", UUIDField()), Given("guest", UUIDField()))).values_list(
+        "role", flat=True
+    )
+
+
+_ROLES = Prepared(_roles_of_one_on_one)
 
 
 def holds_everything(user: User) -> bool:
@@ -142,8 +161,14 @@ def may(user: User, action: Action | str, guest: Guest | None = None) -> bool:
     least = _sufficient(action)
     if holds_everything(user):
         return True
-    grants = grants_of(user).filter(scope=Scope.EVERYTHING) if guest is None else grants_on(user, guest)
-    return grants.filter(role__in=least).exists()
+    if guest is not None:
+        return role_on(user, guest) in least
+    return grants_of(user).filter(scope=Scope.EVERYTHING, role__in=least).exists()
+
+
+def gives(role: Role | None, action: Action | str) -> bool:
+    """Whether somebody with that role on a guest may do it there."""
+    return role in _sufficient(action)
 
 
 def may_on(user: User, action: Action | str, what: Host | Tag) -> bool:
@@ -166,7 +191,9 @@ def role_on(user: User, guest: Guest) -> Role | None:
         return next((role for role in reversed(held_up_to) if token.gives(role)), None)
     if holds_everything(user):
         return Role.ADMINISTRATOR
-    held = set(grants_on(user, guest).values_list("role", flat=True))
+    if not user.is_authenticated or not user.is_active:
+        return None
+    held = set(_ROLES.rows(user=user.pk, host=guest.host_id, guest=guest.pk))
     return next((role for role in reversed(ROLE_ORDER) if role in held), None)
 
 

@@ -1,6 +1,4 @@
-// Plays a recording: a position that moves with the clock, at a speed, and jumps where it is told to. What is played is
-// a list of events, {real: seconds, kind: "o", size, …}; where they are shown has reset(), show(events) and
-// first(events, end): from which event on all must be shown again to see what is there before the one with index end.
+// Plays a recording into a terminal: a position that moves with the clock, at a speed, and jumps where it is told to.
 const FRAME_MS = 40;
 const SILENCE_S = 1.5; // what a longer silence is shortened to
 const REWIND_CHARACTERS = 2 * 1024 * 1024; // how much of the past is drawn again after a jump
@@ -14,40 +12,20 @@ export function parseCast(text) {
     if (!line) continue;
     let event;
     try { event = JSON.parse(line); } catch { break; } // cut off in the middle of its last line
-    if (event[1] === "o" || event[1] === "m") events.push({ real: event[0], kind: event[1], text: event[2], size: event[2].length });
+    if (event[1] === "o" || event[1] === "m") events.push({ real: event[0], kind: event[1], text: event[2] });
   }
   return { header, events };
 }
 
-export class TerminalScreen {
-  constructor(terminal, inert) { Object.assign(this, { terminal, inert }); }
-
-  reset() { this.terminal.reset(); }
-
-  first(events, end) {
-    let start = end;
-    for (let held = 0; start > 0 && held < REWIND_CHARACTERS; start -= 1) held += events[start - 1].size;
-    return start;
-  }
-
-  show(events) {
-    const text = events.map((event) => (event.kind === "m"
-      ? `\x18\x1b[0m\r\n\x1b[90m── ${this.inert.shown(event.text)} ──\x1b[0m\r\n`
-      : this.inert.shown(event.text)));
-    this.terminal.write(text.join(""));
-  }
-}
-
 export class Playback extends EventTarget {
-  constructor(screen) {
+  constructor(terminal, inert) {
     super();
-    Object.assign(this, { screen, events: [], next: 0, position: 0, speed: 1, shorten: true, timer: 0 });
+    Object.assign(this, { terminal, inert, events: [], next: 0, position: 0, speed: 1, shorten: true, timer: 0 });
   }
 
   load(events) {
     this.pause();
     this.events = events;
-    this.next = 0;
     this.measure();
     this.seek(0);
   }
@@ -99,13 +77,12 @@ export class Playback extends EventTarget {
 
   seek(position) {
     this.position = Math.min(Math.max(0, position), this.duration ?? 0);
+    this.terminal.reset();
     let end = this.events.findIndex((event) => event.at > this.position);
     if (end < 0) end = this.events.length;
-    const first = this.screen.first(this.events, end);
-    if (end < this.next || first > this.next || !this.next) {
-      this.screen.reset();
-      this.next = first;
-    }
+    let start = end;
+    for (let held = 0; start > 0 && held < REWIND_CHARACTERS; start -= 1) held += this.events[start - 1].text.length;
+    this.next = start;
     this.write();
     this.tell();
   }
@@ -123,9 +100,12 @@ export class Playback extends EventTarget {
   }
 
   write() {
-    const start = this.next;
-    while (this.next < this.events.length && this.events[this.next].at <= this.position) this.next += 1;
-    if (this.next > start) this.screen.show(this.events.slice(start, this.next));
+    let text = "";
+    while (this.next < this.events.length && this.events[this.next].at <= this.position) {
+      const event = this.events[this.next++];
+      text += event.kind === "m" ? `\x18\x1b[0m\r\n\x1b[90m── ${this.inert.shown(event.text)} ──\x1b[0m\r\n` : this.inert.shown(event.text);
+    }
+    if (text) this.terminal.write(text);
   }
 
   tell() { this.dispatchEvent(new Event("change")); }

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from consoles.models import ConsoleSession
 from consoles.rights import BETWEEN_HOSTS
-from consoles.sessions import ConsoleRefused, LiveSession, LiveSessions, session_hash
+from consoles.sessions import ConsoleRefused, LiveSession, LiveSessions
 from guests.access.models import Grant
 from guests.audit.models import AuditRecord
 from guests.inventory.changes import ChangeFeed, Feed, announce
@@ -37,8 +37,8 @@ def open_for(
         kind=more.pop("kind", "vnc"),
         mode=more.pop("mode", "control"),
         user_id=person.user.pk,
-        session_hash=session_hash(person.session_key),
-        guest_id=guest.id,
+        session_key=person.session_key,
+        guest=guest,
         peer="192.0.2.7",
         on_revoke=ends if ends is not None else Ends(),
         **more,
@@ -199,6 +199,15 @@ def test_checking_many_consoles_takes_four_queries(
         open_for(sessions, who, other, mode="watch")
     with django_assert_num_queries(4):
         sessions.check()
+
+
+def test_opening_takes_five_queries(
+    guest: Guest, person: MakePerson, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    sessions, ana = LiveSessions(), person()
+    key = ana.session_key
+    with django_assert_num_queries(5 + 2):  # session, person, role, two lines; and the savepoint of this test
+        sessions.open(kind="vnc", mode="control", user_id=ana.user.pk, session_key=key, guest=guest, on_revoke=Ends())
 
 
 @pytest.fixture
