@@ -130,6 +130,7 @@ class Definition:
     nics: tuple[NIC, ...]
     text_consoles: tuple[TextConsole, ...]
     graphics: tuple[Graphics, ...]
+    shares_clipboard: bool = False  # a qemu-vdagent channel that may copy and paste
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from consoles.models import Kind, Mode
-from consoles.screens import graphics_of, vnc_index
+from consoles.screens import graphics_of, has_clipboard, vnc_index
 from consoles.tickets import mint
 from guests.access import Action, guest_for, may
 from guests.inventory.models import Guest
 
 
+# The text console may be put beside the screen, and xterm.js colours single characters with style attributes.
+@csp_update({"style-src-attr": [UNSAFE_INLINE]})  # type: ignore[untyped-decorator]
 @require_safe
 def vnc_console(request: HttpRequest, guest_id: UUID) -> HttpResponse:
     """The screen of one guest; waits for it while the guest is shut off. Without a VNC device: why, and what to do."""
@@ -24,9 +28,13 @@ def vnc_console(request: HttpRequest, guest_id: UUID) -> HttpResponse:
     if vnc_index(guest) is None or guest.gone_at is not None or not guest.host.enabled:
         other = next((device["kind"].upper() for device in graphics_of(guest)), "")
         return render(request, "consoles/vnc_absent.html", context | {"other": other})
-    may_type = may(request.user, Action.TYPE, guest)
-    may_start = may(request.user, Action.POWER, guest)
-    return render(request, "consoles/vnc_console.html", context | {"may_type": may_type, "may_start": may_start})
+    context |= {
+        "may_type": may(request.user, Action.TYPE, guest),
+        "may_start": may(request.user, Action.POWER, guest),
+        "has_clipboard": has_clipboard(guest),
+        "function_keys": range(1, 13),
+    }
+    return render(request, "consoles/vnc_console.html", context)
 
 
 @require_POST

@@ -21,6 +21,7 @@ _VIRTUALISATION = {
     "xenpvh": Virtualisation.PVH,
     "exe": Virtualisation.CONTAINER,
 }
+CLIPBOARD = "devices/channel[@type='qemu-vdagent']/source/clipboard[@copypaste='yes']"
 
 
 def parse_definition(xml: str) -> Definition:
@@ -50,6 +51,7 @@ def parse_definition(xml: str) -> Definition:
         nics=tuple(parse_nic(nic) for nic in root.iterfind("devices/interface")),
         text_consoles=parse_text_consoles(root, xen=domain_type == "xen"),
         graphics=tuple(parse_graphics(graphics) for graphics in root.iterfind("devices/graphics")),
+        shares_clipboard=root.find(CLIPBOARD) is not None,
     )
 
 

@@ -16,7 +16,7 @@ export function addPeople(view, bar) {
     const { keyboard, person } = event.target.closest("[data-keyboard]")?.dataset ?? {};
     if (!keyboard) return;
     view.ask(person ? { keyboard, to: person } : { keyboard });
-    view.terminal.focus();
+    view.focus();
   });
 
   function enable(on) {
@@ -78,6 +78,6 @@ export function addPeople(view, bar) {
     button("take").hidden = !(may && !me.holds && (!holder || view.administrator));
     button("ask").hidden = !(may && holder && !me.holds && !me.asks);
     button("unask").hidden = !(may && me.asks && !me.holds);
-    if (focused && !bar.contains(document.activeElement)) view.terminal.focus();
+    if (focused && !bar.contains(document.activeElement)) view.focus();
   }
 }

@@ -8,6 +8,6 @@ export function addSetting(view, dialog) {
     if (detail.requestConfig.verb === "post" && detail.xhr.status === 204) dialog.close();
   });
   dialog.addEventListener("click", (event) => { if (event.target.closest("[data-tool=close-setting]")) dialog.close(); });
-  dialog.addEventListener("close", () => view.terminal.focus());
-  tool("setting").addEventListener("click", () => dialog.replaceChildren());
+  dialog.addEventListener("close", () => view.focus());
+  tool("setting", view.root).addEventListener("click", () => dialog.replaceChildren());
 }

@@ -237,6 +237,10 @@ export class ConsoleView extends EventTarget {
     this.socket.ask(request);
   }
 
+  focus() {
+    this.terminal.focus();
+  }
+
   resize() {
     this.fit.fit();
     this.put("size", `${this.terminal.cols} × ${this.terminal.rows}`);

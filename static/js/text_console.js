@@ -10,7 +10,8 @@ import { ConsoleView } from "./console_view.js";
 import { keep, kept, tool } from "./console_words.js";
 
 const at = (id) => document.getElementById(id);
-const view = new ConsoleView(at("main"));
+const root = document.querySelector("[data-console=text]");
+const view = new ConsoleView(root);
 const { terminal } = view;
 const find = addFind(view, at("find"));
 addPaste(view, at("paste-dialog"));
@@ -37,7 +38,7 @@ terminal.attachCustomKeyEventHandler((event) => {
 });
 
 function onTool(name, act) {
-  tool(name)?.addEventListener("click", act);
+  tool(name, root)?.addEventListener("click", act);
 }
 onTool("find", find.toggle);
 onTool("hints", () => at("console-keys").showModal());
@@ -49,7 +50,7 @@ for (const [name, step] of [["smaller", -1], ["larger", 1]]) {
 }
 onTool("fullscreen", () => {
   if (document.fullscreenElement) document.exitFullscreen();
-  else at("main").requestFullscreen().catch(() => {});
+  else root.querySelector("main").requestFullscreen().catch(() => {});
   terminal.focus();
 });
 onTool("pop-out", (event) => {
@@ -60,10 +61,11 @@ at("device")?.addEventListener("change", (event) => location.assign(event.target
 
 // Choices that this browser keeps
 for (const [name, start] of [["reader", "no"], ["copy", "yes"]]) {
-  const box = document.querySelector(`[data-choice="${name}"]`);
+  const box = root.querySelector(`[data-choice="${name}"]`);
   box.checked = kept(name, start) === "yes";
   box.addEventListener("change", () => {
     keep(name, box.checked ? "yes" : "no");
     if (name === "reader") terminal.options.screenReaderMode = box.checked;
   });
 }
+root.addEventListener("gh:shown", () => view.focus());

@@ -1,175 +1,86 @@
-// The graphical console's page: noVNC, its tools, and coming back.
-import RFB from "../vendor/novnc/1.7.0/core/rfb.js";
-import { csrfToken } from "./live.js";
-import { Refusal, askForTicket, openSocket, refusalOf } from "./vnc_socket.js";
+// The graphical console's page: one screen and the tools around it.
+import { addPeople } from "./console_people.js";
+import { addSetting } from "./console_setting.js";
+import { keep, kept, part, tool } from "./console_words.js";
+import { addClipboard } from "./vnc_clipboard.js";
+import { addKeys } from "./vnc_keys.js";
+import { addLink } from "./vnc_link.js";
+import { addTouch } from "./vnc_touch.js";
+import { addTyping } from "./vnc_typing.js";
+import { VNCView } from "./vnc_view.js";
 
-const WAITS = [0.5, 1, 2, 4, 7, 10]; // seconds
-const STEADY_MS = 5000; // a connection that held so long starts the waits anew
-
-const screen = document.getElementById("screen");
-const stage = document.getElementById("stage");
-const notice = document.getElementById("notice");
-const words = screen.dataset;
-const tool = (name) => document.querySelector(`[data-tool="${name}"]`);
-
-let rfb = null;
-let tries = 0;
-let timer = null;
-let waiting = false; // for the guest to change
-let connecting = false;
-let viewOnly = false; // as the person chose
-let mode = document.getElementById("guest-state").dataset.mode; // as the server decided
-
-function say(state, word) {
-  const element = document.getElementById("state");
-  element.dataset.state = state;
-  element.textContent = word;
-}
-
-function showNotice(sentence, { retry = true, signIn = false, start = false } = {}) {
-  notice.hidden = !sentence;
-  notice.querySelector("p").textContent = sentence;
-  tool("retry").hidden = !retry;
-  document.getElementById("sign-in").hidden = !signIn;
-  const form = document.getElementById("start");
-  if (form) form.hidden = !start;
-}
-
-function showMode() {
-  const watching = mode !== "control";
-  const looking = watching || viewOnly;
-  if (rfb) rfb.viewOnly = looking;
-  document.getElementById("view-only-badge").hidden = !looking;
-  document.getElementById("mode").textContent = watching ? words.sayWatch : words.sayControl;
-  tool("view-only").disabled = watching;
-  tool("view-only").setAttribute("aria-pressed", String(looking));
-  tool("ctrl-alt-del").disabled = looking || !rfb?.connected;
-}
-
-async function connect() {
-  clearTimeout(timer);
-  if (connecting || rfb) return;
-  connecting = true;
-  waiting = false;
-  say("connecting", tries ? words.sayReconnecting : words.sayConnecting);
-  try {
-    const ticket = await askForTicket(words, csrfToken());
-    mode = ticket.mode;
-    show(openSocket(words, ticket.token));
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    ended(error);
-  } finally {
-    connecting = false;
-  }
-}
-
-function show(socket) {
-  let opened = 0;
-  let over = false;
-  socket.addEventListener("open", () => { opened = performance.now(); });
-  socket.addEventListener("close", (event) => {
-    if (over) return;
-    over = true;
-    rfb = null;
-    if (opened && performance.now() - opened > STEADY_MS) tries = 0;
-    ended(refusalOf(event, opened > 0, words));
-  });
-  rfb = new RFB(screen, socket, { shared: true });
-  rfb.scaleViewport = document.getElementById("scale").value === "fit";
-  rfb.clipViewport = !rfb.scaleViewport;
-  rfb.dragViewport = false;
-  rfb.focusOnClick = true;
-  rfb.background = "transparent";
-  rfb.connected = false;
-  rfb.addEventListener("connect", () => {
-    if (over) return;
-    rfb.connected = true;
-    say("live", words.sayConnected);
-    showNotice("");
-    screen.classList.remove("dim");
-    showMode();
-    showSize();
-    if (document.activeElement === document.body) rfb.focus();
-  });
-  showMode();
-}
-
-function ended(refusal) {
-  screen.classList.add("dim");
-  showMode();
-  const startable = refusal.next === "wait" && document.getElementById("guest-state").dataset.active === "no";
-  if (refusal.next === "retry") {
-    const wait = WAITS[Math.min(tries, WAITS.length - 1)];
-    tries += 1;
-    say("connecting", words.sayReconnecting);
-    const again = words.whyRetry.replace("{wait}", wait).replace("{count}", tries);
-    showNotice(`${refusal.message} ${again}`);
-    timer = setTimeout(connect, wait * 1000 * (0.75 + Math.random() / 2));
-    return;
-  }
-  if (refusal.next === "wait") {
-    waiting = true;
-    say("off", words.sayOff);
-    showNotice(refusal.message, { start: startable, retry: !startable });
-    return;
-  }
-  say("ended", words.sayEnded);
-  showNotice(refusal.message, { signIn: refusal.next === "sign-in", retry: refusal.next !== "sign-in" });
-}
-
-function showSize() {
-  const canvas = screen.querySelector("canvas");
-  document.getElementById("size").textContent = canvas ? `${canvas.width} × ${canvas.height}` : "";
-}
-
-// A guest whose screen changes its size says so by the canvas alone.
-new MutationObserver(showSize).observe(screen, { subtree: true, attributes: true, attributeFilter: ["width", "height"] });
-
-// The header's fragment is fetched again when the guest changes: it says whether there may be a screen, and the mode.
-document.addEventListener("htmx:afterSettle", () => {
-  const { active, mode: decided } = document.getElementById("guest-state").dataset;
-  if (decided !== mode) {
-    mode = decided;
-    showMode();
-  }
-  if (!waiting) return;
-  if (active === "yes") {
-    tries = 0;
-    connect();
-  } else showNotice(words.whyOff, { start: true, retry: false });
-});
-
-tool("ctrl-alt-del").addEventListener("click", () => {
-  rfb?.sendCtrlAltDel();
-  rfb?.focus();
-});
-tool("view-only").addEventListener("click", () => {
-  viewOnly = !viewOnly;
-  showMode();
-});
-tool("fullscreen").addEventListener("click", () => {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else stage.requestFullscreen().then(() => rfb?.focus());
-});
-tool("retry").addEventListener("click", () => {
-  tries = 0;
-  connect();
-});
-document.getElementById("scale").addEventListener("change", (event) => {
-  if (!rfb) return;
-  rfb.scaleViewport = event.target.value === "fit";
-  rfb.clipViewport = !rfb.scaleViewport;
-});
+const root = document.querySelector("[data-console=vnc]");
+const at = (id) => document.getElementById(id);
+const onTool = (name, act) => tool(name, root).addEventListener("click", act);
+const view = new VNCView(root);
+const stage = part(root, "stage");
+addPeople(view, at("vnc-people"));
+addSetting(view, at("vnc-setting-dialog"));
+addKeys(view, at("vnc-keys"));
+addTyping(view, at("vnc-type-dialog"), part(root, "typing"));
+addClipboard(view, at("vnc-clipboard-dialog"));
+addTouch(view, part(root, "touch"));
+addLink(view);
 
 // The screen takes every key, Tab too; this one leads out of it again.
-document.addEventListener("keydown", (event) => {
+root.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !event.ctrlKey || !event.shiftKey) return;
   event.preventDefault();
   event.stopPropagation();
-  rfb?.blur();
-  document.getElementById("back").focus();
+  view.rfb?.blur();
+  at("vnc-back").focus();
 }, { capture: true });
 
-showMode();
-connect();
+const scale = at("vnc-scale");
+const remote = scale.querySelector("[value=remote]");
+scale.value = kept("vnc-scale", "fit") === "actual" ? "actual" : "fit"; // the guest's size is nothing to change unasked
+view.scaleTo(scale.value);
+scale.addEventListener("change", () => {
+  keep("vnc-scale", scale.value);
+  view.scaleTo(scale.value);
+  view.focus();
+});
+
+view.addEventListener("mode", () => {
+  const button = tool("view-only", root);
+  button.disabled = view.right !== "control";
+  button.setAttribute("aria-pressed", String(view.right !== "control" || view.viewOnly));
+  tool("screenshot", root).disabled = !view.isConnected;
+  remote.disabled = !view.mayType;
+  if (!view.mayType && scale.value === "remote") {
+    scale.value = "fit";
+    view.scaleTo("fit");
+  }
+});
+onTool("view-only", () => view.lookOnly(!view.viewOnly));
+
+onTool("fullscreen", () => {
+  if (document.fullscreenElement) return document.exitFullscreen();
+  // Where the browser can, Alt-Tab, the Windows key and Escape go to the guest too; Escape held leads out.
+  stage.requestFullscreen().then(() => {
+    navigator.keyboard?.lock?.().catch(() => {});
+    view.focus();
+  }, () => {});
+});
+document.addEventListener("fullscreenchange", () => { if (!document.fullscreenElement) navigator.keyboard?.unlock?.(); });
+
+onTool("pop-out", (event) => {
+  event.preventDefault();
+  window.open(event.currentTarget.href, event.currentTarget.dataset.window, "popup,width=1100,height=860");
+});
+
+onTool("screenshot", () => {
+  view.rfb?.toBlob((picture) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(picture);
+    const time = new Date(Date.now() - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace(/\D/g, "-");
+    link.download = `${view.words.name}-${time}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  });
+  view.focus();
+});
+
+onTool("layout-help", () => at("vnc-layout-dialog").showModal());
+at("vnc-layout-dialog").addEventListener("close", () => view.focus());
+root.addEventListener("gh:shown", () => view.focus());

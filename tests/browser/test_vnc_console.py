@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from uuid import UUID
+from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from guests.hypervisor.connection import open_connection
-from guests.hypervisor.streams import open_text_stream
+from tests.browser.vnc_consoles import connected, console, press_from_menu, serial_of
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 
 COLOURS = """() => {
-  const canvas = document.querySelector("#screen canvas");
+  const canvas = document.querySelector(".gh-vnc canvas");
   const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer);
   return canvas.width < 600 ? 0 : new Set(pixels).size;
 }"""
@@ -28,46 +24,15 @@ User.objects.create_user("wanda", password="a long enough passphrase")
 """
 
 
-def console(lab: Lab, name: str) -> str:
-    return f"/guests/{lab.uuid(name)}/console/vnc/"
-
-
-def connected(page: Page) -> None:
-    expect(page.locator("#state")).to_have_text("Connected", timeout=20_000)
-
-
-@contextmanager
-def serial_of(lab: Lab, name: str) -> Iterator[Callable[[bytes, float], bool]]:
-    """Whether the guest writes some words to its serial port within some seconds."""
-    connection, text, changed = open_connection(lab.uri), bytearray(), threading.Condition()
-
-    def add(data: bytes) -> None:
-        with changed:
-            text.extend(data)
-            changed.notify_all()
-
-    def has(words: bytes, seconds: float) -> bool:
-        with changed:
-            return changed.wait_for(lambda: words in text, seconds)
-
-    # By force: the console server keeps the console of an earlier test for a minute.
-    stream = open_text_stream(connection, UUID(lab.uuid(name)), None, force=True, on_data=add, on_end=lambda why: None)
-    try:
-        yield has
-    finally:
-        stream.close()
-        connection.close()
-
-
 def test_the_screen_is_shown_and_takes_keys(signed_in: Page, lab: Lab) -> None:
     lab.wait_until_booted("web-1")
     signed_in.goto(console(lab, "web-1"))
     connected(signed_in)
     signed_in.wait_for_function(f"({COLOURS})() > 1")
-    expect(signed_in.locator("#size")).to_have_text("720 × 400")
-    expect(signed_in.locator("#view-only-badge")).to_be_hidden()
+    expect(signed_in.locator("[data-part=size]")).to_have_text("720 × 400")
+    expect(signed_in.locator("[data-part=view-only]")).to_be_hidden()
     with serial_of(lab, "web-1") as has:
-        signed_in.locator("#screen canvas").click()
+        signed_in.locator(".gh-vnc canvas").click()
         # Playwright presses Shift only when told to.
         signed_in.keyboard.type("dd if=/proc/version of=/dev/tty", delay=60)
         signed_in.keyboard.press("Shift+KeyS")
@@ -80,7 +45,7 @@ def test_ctrl_alt_del_reaches_the_guest(signed_in: Page, lab: Lab) -> None:
     signed_in.goto(console(lab, "web-1"))
     connected(signed_in)
     with serial_of(lab, "web-1") as has:
-        signed_in.get_by_role("button", name="Ctrl Alt Del").click()
+        press_from_menu(signed_in, "[data-press='control alt delete']")
         assert has(b"is up on ttyS0", 60), "the guest was not rebooted"
 
 
@@ -88,16 +53,16 @@ def test_a_guest_that_stops_and_starts_is_shown_again_by_itself(signed_in: Page,
     signed_in.goto(console(lab, "web-1"))
     connected(signed_in)
     lab.virsh("destroy", lab.uuid("web-1"))
-    expect(signed_in.locator("#state")).to_have_text("Guest is shut off", timeout=10_000)
-    expect(signed_in.locator("#notice")).to_contain_text("web-1")
+    expect(signed_in.locator("#vnc-state")).to_have_text("Guest is shut off", timeout=10_000)
+    expect(signed_in.locator("#vnc-notice")).to_contain_text("web-1")
     lab.virsh("start", lab.uuid("web-1"))
     connected(signed_in)
-    expect(signed_in.locator("#notice")).to_be_hidden()
+    expect(signed_in.locator("#vnc-notice")).to_be_hidden()
 
 
 def test_a_guest_that_is_shut_off_can_be_started_from_its_screen(signed_in: Page, lab: Lab) -> None:
     signed_in.goto(console(lab, "backup-1"))
-    expect(signed_in.locator("#notice")).to_contain_text("backup-1 is shut off")
+    expect(signed_in.locator("#vnc-notice")).to_contain_text("backup-1 is shut off")
     signed_in.get_by_role("button", name="Start").click()
     connected(signed_in)
     signed_in.wait_for_function(f"({COLOURS})() > 0")
@@ -107,7 +72,7 @@ def test_a_lost_console_server_is_waited_for(signed_in: Page, lab: Lab, product:
     signed_in.goto(console(lab, "db-1"))
     connected(signed_in)
     os.kill(product.pids["consoleserver"], signal.SIGKILL)
-    expect(signed_in.locator("#state")).to_have_text("Reconnecting")
+    expect(signed_in.locator("#vnc-state")).to_have_text("Reconnecting")
     connected(signed_in)
 
 
@@ -120,17 +85,18 @@ def test_a_watcher_looks_and_knows_it(
     sign_in(page, "wanda", "a long enough passphrase")
     page.goto(console(lab, "db-1"))
     connected(page)
-    expect(page.locator("#view-only-badge")).to_be_visible()
-    expect(page.locator("#mode")).to_have_text("You watch")
+    expect(page.locator("[data-part=view-only]")).to_be_visible()
+    expect(page.locator("[data-part=mode]")).to_have_text("You watch")
+    page.click("#vnc-keys summary")
     expect(page.get_by_role("button", name="Ctrl Alt Del")).to_be_disabled()
     product.manage("grant", "wanda", "watcher", "--everything", "--revoke")
-    expect(page.locator("#state")).to_have_text("Ended", timeout=5_000)
-    expect(page.locator("#notice")).to_contain_text("You may not use this console any more.")
+    expect(page.locator("#vnc-state")).to_have_text("Ended", timeout=5_000)
+    expect(page.locator("#vnc-notice")).to_contain_text("You may not use this console any more.")
 
 
 def test_the_keyboard_leads_out_of_the_screen(signed_in: Page, lab: Lab) -> None:
     signed_in.goto(console(lab, "db-1"))
     connected(signed_in)
-    signed_in.locator("#screen canvas").click()
+    signed_in.locator(".gh-vnc canvas").click()
     signed_in.keyboard.press("Control+Shift+Escape")
-    expect(signed_in.locator("#back")).to_be_focused()
+    expect(signed_in.locator("#vnc-back")).to_be_focused()

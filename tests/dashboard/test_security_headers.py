@@ -22,6 +22,7 @@ TEXT_CONSOLES = {  # pages with a terminal on them
     "guests/<uuid:guest_id>/console/text/",
     "guests/<uuid:guest_id>/console/text/<slug:device>/",
     "guests/<uuid:guest_id>/console/text/<slug:device>/log/",
+    "guests/<uuid:guest_id>/console/vnc/",  # the text console may be put beside the screen
 }
 FAILING = "tests.dashboard.failing_urls"
 # Written by GET, and no state of the product: when somebody was last seen, and a session's expiry.

@@ -100,7 +100,7 @@ def test_a_watcher_s_page_says_so(guest: Guest, person: MakePerson) -> None:
     content = person(role="watcher").client.get(page(guest)).content.decode()
     assert 'data-mode="watch"' in content
     assert "You watch" in content
-    assert 'id="start"' not in content
+    assert 'data-part="start"' not in content
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,18 @@ def test_no_page_names_a_port_or_an_address_of_the_guest(guest: Guest, person: M
     content = ana.client.get(page(guest)).content.decode() + ana.client.post(ticket(guest)).content.decode()
     assert "10.9.8.7" not in content
     assert "59137" not in content
+
+
+def test_the_clipboard_is_offered_where_the_guest_can_share_it(guest: Guest, person: MakePerson) -> None:
+    ana = person()
+    assert b"needs the guest" in ana.client.get(page(guest)).content
+    Guest.objects.update(definition=VNC | {"shares_clipboard": True})
+    content = ana.client.get(page(guest)).content
+    assert b"vnc-clipboard-dialog" in content
+    assert b"needs the guest" not in content
+
+
+def test_a_watcher_is_offered_no_setting(guest: Guest, person: MakePerson) -> None:
+    content = person(role="watcher").client.get(page(guest)).content.decode()
+    assert "vnc-setting-dialog" not in content
+    assert 'data-tool="view-only"' in content

@@ -53,6 +53,20 @@ def test_lists_the_serial_device_that_is_also_a_console_once() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("channel", "shares"),
+    [
+        ("<channel type='qemu-vdagent'><source><clipboard copypaste='yes'/></source></channel>", True),
+        ("<channel type='qemu-vdagent'><source><clipboard copypaste='no'/></source></channel>", False),
+        ("<channel type='qemu-vdagent'><target type='virtio' name='com.redhat.spice.0'/></channel>", False),
+        ("<channel type='unix'><source><clipboard copypaste='yes'/></source></channel>", False),
+        ("", False),
+    ],
+)
+def test_reads_whether_the_guest_may_share_its_clipboard(channel: str, shares: bool) -> None:
+    assert bare(devices=channel).shares_clipboard is shares
+
+
 def test_reads_where_each_graphics_device_listens() -> None:
     assert sample("qemu-running").graphics == (
         Graphics("vnc", "address", "127.0.0.1", 5901),
