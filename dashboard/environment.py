@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+_MAC = "(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -94,3 +96,17 @@ def env_origins(name: str, default: str) -> list[str]:
     if len({origin.partition("://")[0] for origin in origins}) != 1:
         raise ImproperlyConfigured(f"{name} must hold origins of one scheme, all http or all https.")
     return origins
+
+
+def env_mac_pools(name: str) -> list[tuple[str, int, int]]:
+    """Comma-separated `name=first-last`, both MACs with colons: each name with the two as numbers."""
+    pools = []
+    for part in env_list(name):
+        match = re.fullmatch(
+            r"([^=]{1,40})=((?:[0-9a-f]{2}:){5}[0-9a-f]{2})-((?:[0-9a-f]{2}:){5}[0-9a-f]{2})", part, re.I
+        )
+        first, last = (int(mac.replace(":", ""), 16) for mac in match.groups()[1:]) if match else (1, 0)
+        if match is None or first > last or first >> 40 & 1 or first >> 40 != last >> 40:
+            raise ImproperlyConfigured(f"{name} must be NAME=52:54:00:a0:00:00-52:54:00:af:ff:ff, not {part!r}.")
+        pools.append((match[1].strip(), first, last))
+    return pools

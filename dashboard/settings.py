@@ -9,7 +9,17 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard.environment import env_bool, env_float, env_hosts, env_int, env_list, env_origins, env_secret, env_text
+from dashboard.environment import (
+    env_bool,
+    env_float,
+    env_hosts,
+    env_int,
+    env_list,
+    env_mac_pools,
+    env_origins,
+    env_secret,
+    env_text,
+)
 from dashboard.runtime import runtime_directory
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -230,7 +240,10 @@ RESYNC_SECONDS = env_float("GUESTHOUSE_RESYNC_SECONDS", 180.0)  # how often ever
 PICTURE_SECONDS = env_float("GUESTHOUSE_PICTURE_SECONDS", 10.0)  # how often a screen that is looked at is taken
 # How long an operation waits for its guest: for a balloon since it last moved, for the power button to be answered.
 BALLOON_SECONDS = env_float("GUESTHOUSE_BALLOON_SECONDS", 30.0)
+UNPLUG_SECONDS = env_float("GUESTHOUSE_UNPLUG_SECONDS", 20.0)  # for a device to be let go of by its guest
 SHUT_DOWN_SECONDS = env_float("GUESTHOUSE_SHUT_DOWN_SECONDS", 60.0)
+
+MAC_POOLS = env_mac_pools("GUESTHOUSE_MAC_POOLS")  # name, first, last; before the drivers' own ranges
 
 # The audit record's head, kept outside the database; better on another disk or machine (docs/security.md).
 AUDIT_HEADS = Path(env_text("GUESTHOUSE_AUDIT_HEADS", str(DATA_DIR / "audit-heads.log")))

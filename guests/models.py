@@ -3,9 +3,10 @@
 from guests.access.models import Grant
 from guests.access.tokens import APIToken
 from guests.audit.models import AuditLink, AuditRecord
-from guests.inventory.models import Guest, Host, HostLease, Revision, Tag
+from guests.inventory.models import Guest, Host, HostLease, MACUse, Revision, Tag
+from guests.inventory.networks import HostNetwork
 from guests.inventory.pictures import LookedAt, Picture
-from guests.operations.models import Operation
+from guests.operations.models import MACReservation, Operation
 
 __all__ = [
     "APIToken",
@@ -15,7 +16,10 @@ __all__ = [
     "Guest",
     "Host",
     "HostLease",
+    "HostNetwork",
     "LookedAt",
+    "MACReservation",
+    "MACUse",
     "Operation",
     "Picture",
     "Revision",

@@ -83,6 +83,32 @@ class NIC:
     model: str
     target: str  # the host's device, e.g. vnet3; "" while shut off
     link_up: bool = True
+    inbound_kib: int | None = None  # KiB a second that the host lets through towards the guest; None: as it comes
+    outbound_kib: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A virtual network of a host, as libvirt has it."""
+
+    uuid: UUID
+    name: str
+    active: bool
+    autostart: bool
+    forward: str  # isolated, nat, route, open, bridge …
+    bridge: str
+    addresses: tuple[str, ...]  # of the host in it: 192.168.122.1/24
+    leases: tuple[Lease, ...]  # what its DHCP server gave out
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An address that a virtual network's DHCP server gave to a MAC."""
+
+    mac: str
+    address: str
+    hostname: str
+    until: int  # Unix time; 0: for good
 
 
 @dataclass(frozen=True, slots=True)

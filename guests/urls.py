@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from guests.views import bulk, find, guest_access, guest_list, guest_page, operation_list, pictures, power, resizing
+from guests.views import (
+    bulk,
+    find,
+    guest_access,
+    guest_list,
+    guest_page,
+    mac_page,
+    network_page,
+    nics,
+    operation_list,
+    pictures,
+    power,
+    resizing,
+)
 
 app_name = "guests"
 urlpatterns = [
@@ -29,6 +42,11 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/memory/", resizing.resize_memory, name="resize-memory"),
     path("guests/<uuid:guest_id>/vcpus/", resizing.resize_vcpus, name="resize-vcpus"),
     path("guests/<uuid:guest_id>/revert/<slug:what>/", resizing.revert, name="revert"),
+    path("guests/<uuid:guest_id>/nics/add/", nics.add, name="add-nic"),
+    path("guests/<uuid:guest_id>/nics/<str:mac>/", nics.change, name="change-nic"),
+    path("guests/<uuid:guest_id>/nics/<str:mac>/remove/", nics.remove, name="remove-nic"),
+    path("macs/", mac_page.macs, name="macs"),
+    path("networks/", network_page.networks, name="networks"),
     path("operations/", operation_list.operation_list, name="operations"),
     path("operations/<uuid:operation_id>/", operation_list.operation_fragment, name="operation"),
     path("operations/<uuid:operation_id>/cancel/", operation_list.cancel_operation, name="cancel-operation"),

@@ -27,6 +27,7 @@ class Action(StrEnum):
     TYPE = "type"  # control consoles
     POWER = "power"
     RESIZE = "resize"
+    DEVICES = "devices"  # what a guest is made of: NICs, and the networks they lead to
     TAKE_OVER = "take_over"  # take consoles from other clients of the host and from other people, send people away
     STATUS = "status"  # make status pages
     GRANT = "grant"
@@ -41,6 +42,7 @@ ACTIONS: dict[Action, Role] = {
     Action.TYPE: Role.OPERATOR,
     Action.POWER: Role.OPERATOR,
     Action.RESIZE: Role.OPERATOR,
+    Action.DEVICES: Role.ADMINISTRATOR,
     Action.TAKE_OVER: Role.ADMINISTRATOR,
     Action.STATUS: Role.ADMINISTRATOR,
     Action.GRANT: Role.ADMINISTRATOR,

@@ -45,12 +45,20 @@ def parse_nic(nic: etree._Element) -> NIC:
     named = "" if source is None else next((source.get(k, "") for k in _NIC_SOURCES if source.get(k)), "")
     return NIC(
         mac=attribute(nic, "mac", "address").lower(),
-        kind=nic.get("type", ""),
+        # What runs in a network is told as what the network made of it, a bridge, with the network's name beside it.
+        kind="network" if source is not None and source.get("network") else nic.get("type", ""),
         source=named,
         model=attribute(nic, "model", "type"),
         target=attribute(nic, "target", "dev"),
         link_up=attribute(nic, "link", "state") != "down",
+        inbound_kib=_rate(nic, "inbound"),
+        outbound_kib=_rate(nic, "outbound"),
     )
+
+
+def _rate(nic: etree._Element, direction: str) -> int | None:
+    text = attribute(nic, f"bandwidth/{direction}", "average")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 and int(text) else None
 
 
 _NIC_SOURCES = ("network", "bridge", "dev", "path", "address")

@@ -44,7 +44,7 @@ class Turn:
 
 
 class OneCaller:
-    """A virConnect, virDomain or virStream whose calls wait for their turn; so do those of what it answers."""
+    """A virConnect or one of its virDomains, virStreams and virNetworks: its calls wait for their turn."""
 
     def __init__(self, real: Any, turn: Turn, seconds: float = WAIT_SECONDS) -> None:
         self._real = real
@@ -65,7 +65,7 @@ class OneCaller:
         return call
 
     def _wrapped(self, answer: Any) -> Any:
-        if isinstance(answer, (libvirt.virDomain, libvirt.virStream)):
+        if isinstance(answer, (libvirt.virDomain, libvirt.virStream, libvirt.virNetwork)):
             return OneCaller(answer, self._turn, self._seconds)
         if isinstance(answer, (list, tuple)):
             return type(answer)(self._wrapped(part) for part in answer)

@@ -1,16 +1,20 @@
-"""Everything that changes a guest: power, resources, text consoles. Explicit LIVE and CONFIG flags, one call each."""
+"""Everything that changes a guest: power, resources, devices. Explicit LIVE and CONFIG flags, one call each."""
 
 from __future__ import annotations
 
+from guests.hypervisor.nics import add_nic, change_nic, remove_nic
 from guests.hypervisor.power import force_off, pause, reboot, reset, resume, shut_down, start
 from guests.hypervisor.resizing import set_current_memory, set_maximum_memory, set_maximum_vcpus, set_vcpus
 from guests.hypervisor.text_devices import add_serial_console, set_host_log
 
 __all__ = [
+    "add_nic",
     "add_serial_console",
+    "change_nic",
     "force_off",
     "pause",
     "reboot",
+    "remove_nic",
     "reset",
     "resume",
     "set_current_memory",

@@ -21,6 +21,7 @@ from django.utils import timezone
 from guests import resources
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.leases import Lease, fenced
+from guests.inventory.mac_uses import keep_macs
 from guests.inventory.models import Guest, Host
 from guests.inventory.moving import MIGRATED, is_active_elsewhere, settle_moves
 from guests.inventory.projection import (
@@ -74,6 +75,7 @@ class HostInventory:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self._lock = threading.RLock()
+        self._macs_are_kept = False  # the first write sees to what an earlier worker left
         self._rows: dict[UUID, Guest] | None = None
         self._host_seen_at: datetime | None = None  # when the host was last read; None for one that never was
         self._definitions: dict[UUID, Definition] = {}
@@ -262,18 +264,28 @@ class HostInventory:
                     row.revision = revision
                 self._insert(changes.new)
                 update_rows(changes.rows)
+                self._keep_macs(changes, revision)
                 moved = settle_moves(changes.came_or_went | changes.state_changed, revision)
                 mark_conflicts({*changes.came_or_went, *moved}, revision)
+                keep_macs(Guest.objects.filter(uuid__in=moved), revision)
                 if host_columns:
                     Host.objects.filter(pk=self.lease.host_id).update(revision=revision, **host_columns)
         except BaseException:
             self._rows = None  # what is in memory is not in the table
+            self._macs_are_kept = False
             raise
         self._samples |= changes.samples
         self._host_seen_at = host_columns.get("seen_at", self._host_seen_at)
         if moved:
             self._rows = None
             self._arriving = {uuid: at for uuid, at in self._arriving.items() if uuid not in moved}
+
+    def _keep_macs(self, changes: _Changes, revision: int) -> None:
+        if self._macs_are_kept:
+            keep_macs([*changes.new, *(r for r, columns in changes.rows if columns & {"macs", "gone_at"})], revision)
+        else:
+            keep_macs(self._loaded().values(), revision)
+            self._macs_are_kept = True
 
     def _insert(self, rows: list[Guest]) -> None:
         if not rows:

@@ -182,6 +182,20 @@ class Guest(models.Model):
         return memory_in_use(self)
 
 
+class MACUse(models.Model):
+    """A guest that has a MAC, now or from its next boot on; see `mac_uses.py`."""
+
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="mac_uses")
+    mac = models.CharField(max_length=17, db_index=True)  # lower case, colons
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["guest", "mac"], name="one_row_per_guest_and_mac")]
+
+    def __str__(self) -> str:
+        return f"{self.mac} of {self.guest_id}"
+
+
 class Holding(Protocol):
     """What is needed to say what a guest uses: the model, or a row of some of its columns."""
 

@@ -20,7 +20,7 @@ from django.db.models import Count
 from django.dispatch import Signal
 
 from guests.inventory.changes import Feed, next_revision
-from guests.inventory.models import Guest
+from guests.inventory.models import Guest, MACUse
 from guests.inventory.row_writing import PROJECTED
 
 MIGRATED = "migrated"  # libvirt's reason, of a guest that stopped here and of one that runs here
@@ -112,6 +112,9 @@ def _move(left: Guest, came: Guest, revision: int) -> None:
 
 
 def _anything_hangs_on(row: Guest) -> bool:
-    """Whether any other row names this one: a grant, an operation, a line of the audit record …"""
-    relations = [r for r in Guest._meta.get_fields(include_hidden=True) if r.auto_created and not r.concrete]
+    """Whether any other row names this one: a grant, an operation, a line of the audit record … but its MACs, which
+    follow from it.
+    """
+    named_by = [r for r in Guest._meta.get_fields(include_hidden=True) if r.auto_created and not r.concrete]
+    relations = [r for r in named_by if r.related_model is not MACUse]
     return any(r.related_model._base_manager.filter(**{r.field.name: row.pk}).exists() for r in relations)  # type: ignore[union-attr]

@@ -65,6 +65,7 @@ def own_ids(host_id: UUID, uuid: UUID) -> Iterator[UUID]:
 def columns_of_guest(guest: resources.Guest) -> dict[str, Any]:
     """What the XML and the flags of a guest tell, without its state."""
     now, next_boot = guest.definition, guest.next_boot
+    nics = (*now.nics, *(next_boot.nics if next_boot else ()))
     return {
         "name": guest.name,
         "privileged": guest.privileged,
@@ -82,7 +83,7 @@ def columns_of_guest(guest: resources.Guest) -> dict[str, Any]:
         "next_boot_vcpus_maximum": next_boot.vcpus.maximum if next_boot else None,
         "definition": definition_to_json(now),
         "next_boot": definition_to_json(next_boot) if next_boot else None,
-        "macs": " ".join(dict.fromkeys(nic.mac.lower() for nic in now.nics if nic.mac)),
+        "macs": " ".join(dict.fromkeys(nic.mac.lower() for nic in nics if nic.mac)),
     }
 
 

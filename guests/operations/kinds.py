@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.utils.translation import gettext as _
 
-from guests.access import Action, Limits
+from guests.access import Action, Limits, limits_on
 from guests.units import memory_text
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from django.contrib.auth.models import AbstractBaseUser
     from django.utils.functional import _StrPromise
 
     from guests import resources
@@ -70,15 +71,20 @@ class OperationKind:
     run: Callable[[Task], dict[str, Any]]
     # Whether the guest is as the parameters want it, None where reading cannot tell: resolves an unknown outcome.
     reached: Callable[[resources.Guest, dict[str, Any]], bool | None]
-    bounded: Literal["", "memory", "vcpus"] = ""  # which limit of a role its parameter must stay within
+    # Why this person may not ask this of this guest though their role has the action, or "": see `access`.
+    refusal: Callable[[AbstractBaseUser, Guest, dict[str, Any]], str] = lambda _by, _guest, _parameters: ""
     cancellable: bool = False
     replaces: frozenset[str] = frozenset()  # kinds that stop waiting for the guest once this one is asked of it
 
-    def over(self, limits: Limits, parameters: dict[str, Any]) -> str:
-        """The sentence that refuses more than a role's limit; "" where it is within."""
-        if self.bounded == "memory":
-            return over_memory(limits, parameters.get("kib"))
-        return over_vcpus(limits, parameters.get("count")) if self.bounded == "vcpus" else ""
+
+def beyond_memory(by: AbstractBaseUser, guest: Guest, parameters: dict[str, Any]) -> str:
+    """`OperationKind.refusal` of kinds that set an amount of memory, `kib`."""
+    return over_memory(limits_on(by, guest), parameters.get("kib"))
+
+
+def beyond_vcpus(by: AbstractBaseUser, guest: Guest, parameters: dict[str, Any]) -> str:
+    """`OperationKind.refusal` of kinds that set a `count` of vCPUs."""
+    return over_vcpus(limits_on(by, guest), parameters.get("count"))
 
 
 def over_memory(limits: Limits, kib: object) -> str:

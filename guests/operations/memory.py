@@ -14,7 +14,7 @@ from guests.access import Action
 from guests.errors import NotSupported, OperationRefused
 from guests.hypervisor import writing
 from guests.hypervisor.reading import get_guest
-from guests.operations.kinds import OperationKind, Task, register
+from guests.operations.kinds import OperationKind, Task, beyond_memory, register
 from guests.operations.resizing import (
     live_definition,
     next_boot_definition,
@@ -176,7 +176,7 @@ SET_CURRENT_MEMORY = register(
         Action.RESIZE,
         _set_current,
         _current_reached,
-        bounded="memory",
+        refusal=beyond_memory,
         cancellable=True,
         replaces=frozenset({"set_current_memory"}),
     )
@@ -188,6 +188,6 @@ SET_MAXIMUM_MEMORY = register(
         Action.RESIZE,
         _set_maximum,
         _maximum_reached,
-        bounded="memory",
+        refusal=beyond_memory,
     )
 )

@@ -85,3 +85,14 @@ class Operation(models.Model):
     def asker(self) -> AbstractBaseUser | None:
         """Who asked, as they came: with a token they may no more than it gives when the operation begins."""
         return bearer(self.asked_with) if self.asked_with else self.asked_by
+
+
+class MACReservation(models.Model):
+    """A MAC that was promised to a NIC which its guest does not have yet; see `mac_pools.py`."""
+
+    mac = models.CharField(max_length=17, unique=True)  # so that of two who draw the same at once one draws again
+    guest = models.ForeignKey(Guest, null=True, on_delete=models.CASCADE, related_name="mac_reservations")
+    reserved_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        return self.mac

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from guests.access import limits_on, may
+from guests.access import may
 from guests.access.tokens import token_of
 from guests.audit import record
 from guests.inventory.changes import Feed, next_revision
@@ -46,7 +46,7 @@ def ask(
     if not may(by, found.action, guest):
         record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address)
         raise PermissionDenied(_("You may look at this guest, but not do this."))
-    if found.bounded and (refusal := found.over(limits_on(by, guest), parameters or {})):
+    if refusal := found.refusal(by, guest, parameters or {}):
         record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address, asked=parameters or {})
         raise PermissionDenied(refusal)
     with transaction.atomic():

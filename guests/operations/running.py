@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from guests.access import limits_on, may
+from guests.access import may
 from guests.audit import record
 from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable, OperationRefused
 from guests.hypervisor.connection import Connection
@@ -167,7 +167,7 @@ def _outcome(
     asker = operation.asker
     if guest is None or asker is None or not may(asker, kind.action, guest):
         return Outcome(OperationState.DENIED, _("The right to do this was taken away before it began."))
-    if kind.bounded and (refusal := kind.over(limits_on(asker, guest), operation.parameters)):
+    if refusal := kind.refusal(asker, guest, operation.parameters):
         return Outcome(OperationState.DENIED, refusal)
     task = Task(
         connect=connect,

@@ -12,7 +12,7 @@ from guests.access import Action
 from guests.errors import OperationRefused
 from guests.hypervisor import writing
 from guests.hypervisor.reading import get_guest
-from guests.operations.kinds import OperationKind, Task, register
+from guests.operations.kinds import OperationKind, Task, beyond_vcpus, register
 from guests.operations.resizing import (
     live_definition,
     next_boot_definition,
@@ -85,7 +85,7 @@ def _maximum_reached(guest: resources.Guest, parameters: dict[str, Any]) -> bool
 
 SET_VCPUS = register(
     OperationKind(
-        "set_vcpus", gettext_lazy("Set vCPUs"), Action.RESIZE, _set_current, _current_reached, bounded="vcpus"
+        "set_vcpus", gettext_lazy("Set vCPUs"), Action.RESIZE, _set_current, _current_reached, refusal=beyond_vcpus
     )
 )
 SET_MAXIMUM_VCPUS = register(
@@ -95,6 +95,6 @@ SET_MAXIMUM_VCPUS = register(
         Action.RESIZE,
         _set_maximum,
         _maximum_reached,
-        bounded="vcpus",
+        refusal=beyond_vcpus,
     )
 )

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 
 from guests.inventory.models import Guest
 
+Leases = dict[str, list[str]]
+
 
 @dataclass(frozen=True, slots=True)
 class DiskRow:
@@ -40,6 +42,9 @@ class NICRow:
     model: str
     target: str
     link_up: bool
+    waits: str  # "" now and later alike, else when: "added" or "removed" at the next boot
+    also: bool  # another guest has this MAC, too
+    addresses: list[str]  # that a network's DHCP server gave it
     received_rate: float | None
     sent_rate: float | None
 
@@ -97,9 +102,16 @@ def _disk_row(disk: dict[str, Any], used: dict[str, Any]) -> DiskRow:
     )
 
 
-def nic_rows(guest: Guest) -> list[NICRow]:
-    """The NICs in the order of the definition; measured values are found by the host's device."""
+def nic_rows(guest: Guest, *, duplicates: frozenset[str] = frozenset(), leases: Leases | None = None) -> list[NICRow]:
+    """The NICs in the order of the definition, then those that come with the next boot; measured values are found by
+    the host's device. `duplicates`: MACs that another guest has, too. `leases`: addresses by MAC.
+    """
     usage = {used["target"]: used for used in guest.nic_usage if used.get("target")}
+    now = guest.definition.get("nics", [])
+    later = now if guest.next_boot is None else guest.next_boot.get("nics", [])
+    stays, runs = {nic["mac"] for nic in later}, {nic["mac"] for nic in now}
+    waits = [(nic, "" if nic["mac"] in stays else "removed") for nic in now]
+    waits += [(nic, "added") for nic in later if nic["mac"] not in runs]
     return [
         NICRow(
             mac=nic["mac"],
@@ -108,8 +120,11 @@ def nic_rows(guest: Guest) -> list[NICRow]:
             model=nic["model"],
             target=nic["target"],
             link_up=nic["link_up"],
+            waits=wait,
+            also=nic["mac"] in duplicates,
+            addresses=(leases or {}).get(nic["mac"], []),
             received_rate=usage.get(nic["target"], {}).get("received_rate"),
             sent_rate=usage.get(nic["target"], {}).get("sent_rate"),
         )
-        for nic in guest.definition.get("nics", [])
+        for nic, wait in waits
     ]

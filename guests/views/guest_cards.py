@@ -20,7 +20,9 @@ from guests.access import ACTIONS, UNLIMITED, Action, Limits, guest_for, limits_
 from guests.access.models import Role
 from guests.forms import MemoryForm, VCPUsForm
 from guests.forms.resize_plan import Standing, vcpus_standing
+from guests.inventory.mac_uses import duplicate_macs
 from guests.inventory.models import Guest, HostState
+from guests.inventory.networks import leases_of
 from guests.operations import new_key
 from guests.operations.models import Operation
 from guests.resources import Virtualisation
@@ -212,7 +214,16 @@ class GuestCards:
 
     @cached_property
     def nics(self) -> list[NICRow]:
-        return nic_rows(self.guest)
+        return nic_rows(self.guest, duplicates=self.duplicate_macs, leases=leases_of(self.guest))
+
+    @cached_property
+    def duplicate_macs(self) -> frozenset[str]:
+        """Those of its MACs that another guest has, too."""
+        return frozenset(duplicate.mac for duplicate in duplicate_macs(self.guest.macs.split()))
+
+    @cached_property
+    def may_change_devices(self) -> bool:
+        return self._may(Action.DEVICES) and self.guest.gone_at is None and not self.guest.privileged
 
     @cached_property
     def text_consoles(self) -> list[ConsoleChoice]:

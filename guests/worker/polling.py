@@ -16,10 +16,12 @@ from django.utils.translation import gettext as _
 from guests.errors import AuthenticationFailed, HypervisorError, HypervisorUnreachable
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
+from guests.hypervisor.networks import list_networks
 from guests.hypervisor.reading import free_memory_kib, host_facts, list_guests, list_stats
 from guests.inventory.host_rows import fact_columns, write_host_state
 from guests.inventory.leases import LeaseLost
 from guests.inventory.models import HostState
+from guests.inventory.networks import keep_networks
 from guests.worker.backoff import Backoff
 from guests.worker.database import database_work, with_own_connection
 
@@ -133,8 +135,9 @@ class Polling:
         self._service.forget_resync()
         read_at = time.monotonic()
         with self._service.asking:
-            facts, guests = host_facts(connection), list_guests(connection)
+            facts, guests, networks = host_facts(connection), list_guests(connection), list_networks(connection)
         self._service.inventory.resync(guests, read_at, seen_at=timezone.now(), **fact_columns(facts))
+        keep_networks(self._service.lease, networks)
 
     def _tick_until_closed(self, connection: Connection) -> None:
         self._service.inventory.forget_samples()

@@ -24,6 +24,7 @@ SAMPLES = {
     "grant_pk": "1",
     "member_pk": "1",
     "key": "key",
+    "mac": "52:54:00:12:34:56",
 }
 SAMPLES_OF = {("guests/<uuid:guest_id>/fragments/<slug:name>/", "name"): "overview"}
 

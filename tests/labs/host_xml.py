@@ -68,6 +68,13 @@ class HostXml:
         self._write()
         return uuid
 
+    def add_network(self, name: str) -> None:
+        """An isolated virtual network that is active."""
+        network = ElementTree.SubElement(self._root, "network")
+        ElementTree.SubElement(network, "name").text = name
+        ElementTree.SubElement(network, "bridge", name=f"br-{name}"[:15])
+        self._write()
+
     def _write(self) -> None:
         ElementTree.indent(self._root)
         self.path.write_bytes(ElementTree.tostring(self._root))

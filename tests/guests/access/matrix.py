@@ -13,6 +13,7 @@ ROLES = """
   type         no       yes       yes
   power        no       yes       yes
   resize       no       yes       yes
+  devices      no       no        yes
   take_over    no       no        yes
   status       no       no        yes
   grant        no       no        yes

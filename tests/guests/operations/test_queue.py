@@ -185,5 +185,8 @@ def test_every_kind_has_a_label_and_an_action() -> None:
         "set_maximum_vcpus",
         "add_serial_console",
         "set_host_log",
+        "add_nic",
+        "change_nic",
+        "remove_nic",
     }
     assert all(str(kind.label) for kind in KINDS.values())
