@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q, QuerySet, UUIDField
 
-from consoles.models import ConsoleSetting, Sharing
+from consoles.models import ConsoleSetting, ScreenRecordings, Sharing
 from guests import audit
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.models import Guest
@@ -48,17 +48,28 @@ def recorded_guests() -> QuerySet[Guest]:
     return found.only("uuid", "name", "definition", "next_boot", "host__name", "host__uri", "host__enabled")
 
 
-def change_setting(guest: Guest, *, keyboard: Sharing, record: bool, by: AbstractBaseUser, address: str = "") -> None:
-    """Store and record it, and tell the console server."""
+def change_setting(
+    guest: Guest,
+    *,
+    keyboard: Sharing,
+    record: bool,
+    screen: ScreenRecordings | None = None,
+    by: AbstractBaseUser,
+    address: str = "",
+) -> None:
+    """Store and record it, and tell the console server. `screen` counts from the next connection on; None leaves it."""
     with transaction.atomic():
         before = setting_of(guest)
-        ConsoleSetting.objects.update_or_create(guest=guest, defaults={"keyboard": keyboard, "record": record})
+        screen = ScreenRecordings(before.screen) if screen is None else screen
+        ConsoleSetting.objects.update_or_create(
+            guest=guest, defaults={"keyboard": keyboard, "record": record, "screen": screen}
+        )
         audit.record(
             "console.setting",
             by=by,
             guest=guest,
             address=address,
-            before={"keyboard": str(before.keyboard), "record": before.record},
-            after={"keyboard": str(keyboard), "record": record},
+            before={"keyboard": str(before.keyboard), "record": before.record, "screen": str(before.screen)},
+            after={"keyboard": str(keyboard), "record": record, "screen": str(screen)},
         )
         next_revision(Feed.CONSOLES)

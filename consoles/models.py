@@ -33,12 +33,32 @@ class Sharing(models.TextChoices):
     ONE = "one", _("One person at a time")
 
 
+class ScreenRecordings(models.TextChoices):
+    """Whether the graphical consoles of a guest are recorded, each connection for itself."""
+
+    OFF = "off", _("Not recorded")
+    ON = "on", _("Recorded; a console goes on when its recording cannot")
+    MUST = "must", _("Recorded; a console ends when its recording cannot go on")
+
+
+class RecordingEnd(models.TextChoices):
+    """Why a recording of a screen is over."""
+
+    LEFT = "left", _("to the end of the console")
+    SIZE = "size", _("until its size was reached")
+    DISK = "disk", _("until the disk was full")
+    SLOW = "slow", _("until the disk was too slow")
+    FAILED = "failed", _("until the disk refused")
+    RESTART = "restart", _("until the console server was restarted")
+
+
 class ConsoleSetting(models.Model):
-    """How a guest's text consoles are shared and recorded; a guest without a row has the defaults."""
+    """How a guest's consoles are shared and recorded; a guest without a row has the defaults."""
 
     guest = models.OneToOneField(Guest, on_delete=models.CASCADE, primary_key=True, related_name="console_setting")
     keyboard = models.CharField(max_length=3, choices=Sharing, default=Sharing.ALL)
     record = models.BooleanField(default=False)  # always: then nobody else on the host can open the console
+    screen = models.CharField(max_length=4, choices=ScreenRecordings, default=ScreenRecordings.OFF)
 
     def __str__(self) -> str:
         return f"consoles of {self.guest_id}: {self.keyboard}, {'recorded' if self.record else 'not recorded'}"
@@ -91,3 +111,30 @@ class ConsoleSession(models.Model):
         """For somebody who is sent away, in the active language."""
         sentence = gettext("%(name)s closed this console.") % {"name": self.sent_away_by}
         return f"{sentence} {self.sent_away_because}".strip()
+
+
+class ScreenRecording(models.Model):
+    """One recording of one graphical console; its file lies with the console server (`vnc.recording_file`)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="screen_recordings")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    user_name = models.CharField(max_length=150)
+    mode = models.CharField(max_length=7, choices=Mode)
+    started_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)  # empty while it grows
+    end = models.CharField(max_length=7, choices=RecordingEnd, default="", blank=True)
+    milliseconds = models.PositiveBigIntegerField(default=0)
+    size = models.PositiveBigIntegerField(default=0)  # bytes
+
+    class Meta:
+        ordering = ["-started_at"]
+        indexes = [models.Index(fields=["guest", "-started_at"])]
+
+    def __str__(self) -> str:
+        return f"recording of {self.guest_id} for {self.user_name}"
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return self.milliseconds / 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from consoles.views import console_devices, console_log, console_setting, people, text, vnc, wall
+from consoles.views import console_devices, console_log, console_setting, people, screen_recordings, text, vnc, wall
 
 app_name = "consoles"
 urlpatterns = [
@@ -24,5 +24,26 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/console/vnc/", vnc.vnc_console, name="vnc"),
     path("guests/<uuid:guest_id>/console/people/", people.people, name="people"),
     path("guests/<uuid:guest_id>/console/people/send-away/", people.send_away, name="send-away"),  # POST
+    path("guests/<uuid:guest_id>/console/recordings/", screen_recordings.recordings, name="recordings"),
+    path(
+        "guests/<uuid:guest_id>/console/recordings/<uuid:recording_id>/",
+        screen_recordings.recording,
+        name="recording",
+    ),
+    path(
+        "guests/<uuid:guest_id>/console/recordings/<uuid:recording_id>/play.rfb",
+        screen_recordings.play,
+        name="recording-play",
+    ),
+    path(
+        "guests/<uuid:guest_id>/console/recordings/<uuid:recording_id>/download.rfb",
+        screen_recordings.download,
+        name="recording-download",
+    ),
+    path(
+        "guests/<uuid:guest_id>/console/recordings/<uuid:recording_id>/delete/",
+        screen_recordings.delete,
+        name="recording-delete",
+    ),  # POST
     path("guests/<uuid:guest_id>/console/ticket/", vnc.vnc_ticket, name="ticket"),  # POST
 ]

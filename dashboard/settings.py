@@ -261,6 +261,11 @@ CONSOLE_IDLE_MINUTES = env_float("GUESTHOUSE_CONSOLE_IDLE_MINUTES", 60.0)  # wit
 RECORD_CONSOLES = env_bool("GUESTHOUSE_RECORD_CONSOLES")  # of guests that say nothing else
 CONSOLE_LOG_MIB = env_float("GUESTHOUSE_CONSOLE_LOG_MIB", 16.0)  # kept of each device; the oldest goes first
 CONSOLE_LOG_DIR = DATA_DIR / "consoles"
+# Recordings of graphical consoles, in MiB: the most of one, of all of one guest, and what must be left on the disk.
+SCREEN_RECORDING_MIB = env_float("GUESTHOUSE_SCREEN_RECORDING_MIB", 256.0)
+SCREEN_RECORDINGS_MIB = env_float("GUESTHOUSE_SCREEN_RECORDINGS_MIB", 2048.0)
+RECORDING_FREE_MIB = env_float("GUESTHOUSE_RECORDING_FREE_MIB", 512.0)
+SCREEN_RECORDING_DIR = DATA_DIR / "screens"
 TICKET_SECONDS = 30
 # ca-cert.pem, client-cert.pem and client-key.pem towards guests' VNC servers that want TLS; per host in a directory of
 # the host's name.

@@ -4,6 +4,7 @@
     {"ask": "search", …, "text": words, "before": offset}                  → STATUS: log_reading.Found
     {"ask": "range", …, "start": offset, "limit": bytes}                   → STATUS: log_reading.Range
     {"ask": "text" | "raw" | "cast", …, "since", "until", "title"}         → CONTENT, CONTENT, …
+    {"ask": "screen", …, "recording": id}                                  → CONTENT, CONTENT, …: of a graphical console
 
 Then CLOSE with 1000. Who may read a log was decided in the web process. Files are read in a thread; the next piece is
 read when the last one left, so a slow browser holds one piece.
@@ -24,6 +25,7 @@ from consoles.text.log_reading import Span
 from consoles.text.offloop import off_loop
 from consoles.text.protocol import ProtocolError, ToBrowser
 from consoles.text.recordings import log_directory
+from consoles.vnc.recording_file import pieces_of, recording_path
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ def answer(question: dict[str, Any]) -> Iterator[bytes]:
         start, limit = int(question.get("start", 0)), int(question.get("limit", log_reading.RANGE_BYTES))
         text, before = str(question.get("text", ""))[:SEARCH_CHARACTERS], int(question.get("before", 0))
         title = str(question.get("title", ""))[:200]
+        screen = recording_path(UUID(question["guest"]), UUID(question.get("recording", question["guest"])))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProtocolError("a question that is none") from error
     whole: dict[str, Callable[[], dict[str, Any]]] = {
@@ -52,6 +55,7 @@ def answer(question: dict[str, Any]) -> Iterator[bytes]:
         "text": lambda: log_reading.as_text(directory, span, raw=False),
         "raw": lambda: log_reading.as_text(directory, span, raw=True),
         "cast": lambda: log_reading.as_cast(directory, span, title),
+        "screen": lambda: pieces_of(screen),
     }
     if asked in whole:
         return _status(whole[asked])

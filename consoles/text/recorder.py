@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import queue
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_noop
 
+from consoles.disk_thread import DiskThread
 from consoles.text.console_log import MARK, OUTPUT, LogWriter, last_output
 from consoles.text.device import Device
 from consoles.text.ring import RING_BYTES
@@ -32,37 +31,12 @@ FULL = gettext_noop("The console log is not written: the disk is full. It is tri
 FAILED = gettext_noop("The console log is not written: the disk refuses. It is tried again every minute.")
 
 
-class LogThread:
-    """Does the disk's work for all recorders, in their order; daemon, so that a hung disk holds up no end."""
-
-    def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="console-logs", daemon=True)
-        self._thread.start()
-
-    def do(self, work: Callable[[], None]) -> None:
-        """Soon."""
-        self._work.put(work)
-
-    def stop(self, seconds: float) -> None:
-        """After what waits, or after so many seconds."""
-        self._work.put(None)
-        self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            try:
-                work()
-            except Exception:
-                logger.exception("work on a console log failed")
-
-
 class Recorder:
     """Watches one device and writes what it says. `start` and `stop` are called in the loop."""
 
     is_person = False
 
-    def __init__(self, device: Device, directory: Path, cap_bytes: int, thread: LogThread) -> None:
+    def __init__(self, device: Device, directory: Path, cap_bytes: int, thread: DiskThread) -> None:
         self._device = device
         self._directory = directory
         self._cap_bytes = cap_bytes

@@ -13,9 +13,10 @@ from uuid import UUID
 from django.conf import settings
 
 from consoles.console_settings import recorded_guests
+from consoles.disk_thread import DiskThread
 from consoles.text.consoles_of import text_consoles_of
 from consoles.text.device import Device
-from consoles.text.recorder import AGAIN_SECONDS, LogThread, Recorder
+from consoles.text.recorder import AGAIN_SECONDS, Recorder
 from guests.inventory.models import Guest
 
 STOP_SECONDS = 1.0
@@ -48,7 +49,7 @@ class Recordings:
     def __init__(self, device: Callable[[Guest, str], Device]) -> None:
         self._device = device
         self._recorders: dict[tuple[UUID, str], Recorder] = {}
-        self._thread = LogThread()
+        self._thread = DiskThread("console-logs")
 
     def set(self, wanted: Iterable[Recorded]) -> None:
         """Record these from now on, and no others; whose disk refused is tried again after a minute."""

@@ -183,7 +183,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 greet_browser(browser)
             except OSError:
                 return visit.ending or Ending(CloseCode.NORMAL, _("The page was left."))
-            with self.server.seats.taken(visit, live):
+            with self.server.recordings.made(visit, live), self.server.seats.taken(visit, live):
                 ending = Pump(self.request, screen.socket, visit, live).run(browser.rest())
         return hosts.why_gone(guest) if isinstance(ending, Gone) else ending
 

@@ -187,3 +187,16 @@ class ClientFilter:
             raise ForbiddenMessage("too many keys held down")
         else:
             self._keys[identity] = release
+
+
+def wishes(passed: bytes) -> bytes:
+    """Of whole messages that passed, those that say how the picture is wanted: SetPixelFormat and SetEncodings."""
+    messages, found, at = bytearray(passed), bytearray(), 0
+    while at < len(messages):
+        length = ClientFilter._length(messages, at)
+        if length is None:
+            break
+        if messages[at] in {SET_PIXEL_FORMAT, SET_ENCODINGS}:
+            found += messages[at : at + length]
+        at += length
+    return bytes(found)

@@ -15,6 +15,7 @@ To the page:
 
     hello: 1            the answer, with you (this seat's id), mode, administrator (may take the keyboard)
     people, keyboard    everybody who is here, in the order they came, and how the keyboard is shared
+    recording           {state: "off" | "on" | "full" | "failed", sentence}: whether what is shown is recorded
     mode: "watch"       the right to type is gone
     refused, sentence   a request was refused
     pong                what a ping said
@@ -70,6 +71,7 @@ class Seats:
             keyboard.share(sharing)
             keyboard.enter(seat)
         visit.heard, visit.powers = seat.heard, seat.powers
+        visit.recording_changed = seat.say_recording
         visit.allow_power(gives(live.role, Action.POWER) and visit.mode == Mode.CONTROL)
         try:
             yield
@@ -132,6 +134,10 @@ class Seat:
         with self._lock:
             self._keyboard.mode_changed(self)
 
+    def say_recording(self) -> None:
+        """Tell the page whether it is recorded. From any thread."""
+        self._say(recording=self._visit.recording)
+
     def heard(self, message: bytes) -> None:
         """What the page asks; in the relaying thread."""
         request = _object(message)
@@ -153,6 +159,7 @@ class Seat:
     def _greet(self) -> None:
         self._greeted = True
         self._say(hello=1, you=self.id, mode=str(self._visit.mode), administrator=self._administrator)
+        self.say_recording()
         with self._lock:
             self.tell(json.dumps(self._keyboard.people(), separators=(",", ":")).encode())
 

@@ -24,6 +24,7 @@ from django.db import connection as database
 
 from consoles.sessions import LiveSessions
 from consoles.vnc.handler import VNCHandler
+from consoles.vnc.recordings import Recordings
 from consoles.vnc.seats import Seats
 from consoles.vnc.targets import ConsoleHosts
 from consoles.vnc.visits import Visits
@@ -57,6 +58,7 @@ class RelayServer(ThreadingMixIn, HTTPServer):
         self.database = WarmDatabase()
         self.visits = Visits()
         self.seats = Seats(self.database)
+        self.recordings = Recordings()
         self._waiting: OrderedDict[socket.socket, None] = OrderedDict()
         self._lock = threading.Lock()
         super().__init__(str(path), VNCHandler)  # type: ignore[arg-type]
@@ -137,6 +139,7 @@ class VNCServer:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="vnc-server", daemon=True
         )
         self._thread.start()
+        self._server.recordings.start()
         if self._feed:
             self._unsubscribe = self._feed.subscribe(self._hear)
 
@@ -148,8 +151,9 @@ class VNCServer:
         try:
             if self._server is not None:
                 self._server.seats.settings_changed()
+                self._server.recordings.sweep()
         except Exception:
-            logger.exception("how the keyboards are shared could not be found out")
+            logger.exception("what changed in the settings of consoles could not be found out")
         finally:
             database.close()
 

@@ -43,6 +43,8 @@ class Visit:
         self.taps: tuple[Tap, ...] = ()  # replaced as a whole; a piece that is under way goes to the old ones
         self.heard: Callable[[bytes], None] | None = None  # gets the page's text messages, in the relaying thread
         self.powers: Callable[[int], bool] = lambda code: False  # whether an xvp message passes, in the relaying thread
+        self.recording: dict[str, str] = {"state": "off", "sentence": ""}  # off, on, full or failed
+        self.recording_changed: Callable[[], None] = lambda: None
         self._may_type = mode == Mode.CONTROL
         self._has_keyboard = True
         self._may_power = False
@@ -92,6 +94,11 @@ class Visit:
         """For the relaying thread: the next message to the page, once."""
         with self._lock:
             return self._words.pop(next(iter(self._words))) if self._words else None
+
+    def say_recording(self, state: str, sentence: str = "") -> None:
+        """Whether what is shown is recorded, and why not any more; the page is told."""
+        self.recording = {"state": state, "sentence": sentence}
+        self.recording_changed()
 
     def fileno(self) -> int:
         return self._descriptor

@@ -2,18 +2,17 @@
 import { makeTerminal } from "./terminal.js";
 import { Inert } from "./terminal_harmless.js";
 import { partsOf } from "./past_parts.js";
-import { Playback, parseCast } from "./playback.js";
+import { Playback, TerminalScreen, parseCast } from "./playback.js";
+import { addPlayer } from "./player.js";
 import { capital, clock, fill, kept, tool } from "./console_words.js";
 
 const at = (id) => document.getElementById(id);
 const element = at("terminal");
 const words = element.dataset;
-const BINS = 200;
-const PAGE_S = 10; // a step of the arrow keys on the time line
 
 const { terminal, fit } = makeTerminal(element, { fontSize: Number(kept("size")) || 14, screenReaderMode: kept("reader") === "yes" });
 terminal.options.disableStdin = true;
-const playback = new Playback(terminal, new Inert());
+const playback = new Playback(new TerminalScreen(terminal, new Inert()));
 let began = 0; // Unix time of the recording's first second
 
 function notice(text) {
@@ -25,64 +24,8 @@ function resize() { fit.fit(); }
 new ResizeObserver(resize).observe(at("stage"));
 resize();
 
-// The time line
-
 const moment = (seconds) => new Date((began + seconds) * 1000).toLocaleString();
-const slider = at("position");
-const play = document.querySelector("[data-tool=play]");
-
-function draw() {
-  slider.value = playback.position;
-  const now = playback.events.length ? moment(playback.real) : "";
-  slider.setAttribute("aria-valuetext", now);
-  at("time").textContent = now;
-  const word = playback.isPlaying ? words.sayPause : words.sayPlay;
-  const label = play.querySelector("span");
-  if (label.textContent === word) return;
-  label.textContent = word;
-  const use = play.querySelector("use");
-  use.setAttribute("href", use.getAttribute("href").replace(/#.*/, playback.isPlaying ? "#i-player-pause" : "#i-player-play"));
-}
-
-// How much was written when, as bars; marks as lines over them.
-function drawActivity() {
-  const svg = at("activity");
-  const counts = new Array(BINS).fill(0);
-  const bin = (event) => Math.min(BINS - 1, Math.floor((event.at / (playback.duration || 1)) * BINS));
-  for (const event of playback.events) if (event.kind === "o") counts[bin(event)] += event.text.length;
-  const most = Math.log1p(Math.max(...counts));
-  const bar = (x, height, width, name) => {
-    const rect = document.createElementNS(svg.namespaceURI, "rect");
-    for (const [key, value] of Object.entries({ x, y: 20 - height, width, height, class: name })) rect.setAttribute(key, value);
-    return rect;
-  };
-  svg.replaceChildren(
-    ...counts.flatMap((count, x) => (count ? [bar(x, Math.max(2, (Math.log1p(count) / most) * 20), 0.9, "")] : [])),
-    ...playback.events.filter(({ kind }) => kind === "m").map((event) => bar(bin(event), 20, 0.5, "mark")),
-  );
-}
-
-function measured() {
-  slider.max = playback.duration;
-  drawActivity();
-  draw();
-}
-
-playback.addEventListener("change", draw);
-play.addEventListener("click", () => (playback.isPlaying ? playback.pause() : playback.play()));
-slider.addEventListener("input", () => playback.seek(Number(slider.value)));
-slider.addEventListener("keydown", (event) => {
-  const step = { ArrowLeft: -PAGE_S, ArrowRight: PAGE_S }[event.key];
-  if (!step) return;
-  event.preventDefault();
-  playback.seek(playback.position + step);
-});
-at("speed").addEventListener("change", (event) => { playback.speed = Number(event.target.value); });
-at("silences").addEventListener("change", (event) => {
-  playback.setSilences(event.target.checked);
-  measured();
-});
-at("player").addEventListener("submit", (event) => event.preventDefault());
+const player = addPlayer(playback, words, moment);
 at("device")?.addEventListener("change", (event) => location.assign(event.target.value));
 
 // Loading
@@ -136,8 +79,7 @@ async function show(index, time = null) {
   playback.load(events.map(inWords));
   if (time === null) playback.seek(playback.duration);
   else playback.seekReal(time - began);
-  slider.disabled = play.disabled = !events.length;
-  measured();
+  player.measured();
 }
 
 tool("older").addEventListener("click", () => show(shown - 1));

@@ -1,4 +1,6 @@
-// Plays a recording into a terminal: a position that moves with the clock, at a speed, and jumps where it is told to.
+// Plays a recording: a position that moves with the clock, at a speed, and jumps where it is told to. What is played is
+// a list of events, {real: seconds, kind: "o", size, …}; where they are shown has reset(), show(events) and
+// first(events, end): from which event on all must be shown again to see what is there before the one with index end.
 const FRAME_MS = 40;
 const SILENCE_S = 1.5; // what a longer silence is shortened to
 const REWIND_CHARACTERS = 2 * 1024 * 1024; // how much of the past is drawn again after a jump
@@ -12,20 +14,40 @@ export function parseCast(text) {
     if (!line) continue;
     let event;
     try { event = JSON.parse(line); } catch { break; } // cut off in the middle of its last line
-    if (event[1] === "o" || event[1] === "m") events.push({ real: event[0], kind: event[1], text: event[2] });
+    if (event[1] === "o" || event[1] === "m") events.push({ real: event[0], kind: event[1], text: event[2], size: event[2].length });
   }
   return { header, events };
 }
 
+export class TerminalScreen {
+  constructor(terminal, inert) { Object.assign(this, { terminal, inert }); }
+
+  reset() { this.terminal.reset(); }
+
+  first(events, end) {
+    let start = end;
+    for (let held = 0; start > 0 && held < REWIND_CHARACTERS; start -= 1) held += events[start - 1].size;
+    return start;
+  }
+
+  show(events) {
+    const text = events.map((event) => (event.kind === "m"
+      ? `\x18\x1b[0m\r\n\x1b[90m── ${this.inert.shown(event.text)} ──\x1b[0m\r\n`
+      : this.inert.shown(event.text)));
+    this.terminal.write(text.join(""));
+  }
+}
+
 export class Playback extends EventTarget {
-  constructor(terminal, inert) {
+  constructor(screen) {
     super();
-    Object.assign(this, { terminal, inert, events: [], next: 0, position: 0, speed: 1, shorten: true, timer: 0 });
+    Object.assign(this, { screen, events: [], next: 0, position: 0, speed: 1, shorten: true, timer: 0 });
   }
 
   load(events) {
     this.pause();
     this.events = events;
+    this.next = 0;
     this.measure();
     this.seek(0);
   }
@@ -77,12 +99,13 @@ export class Playback extends EventTarget {
 
   seek(position) {
     this.position = Math.min(Math.max(0, position), this.duration ?? 0);
-    this.terminal.reset();
     let end = this.events.findIndex((event) => event.at > this.position);
     if (end < 0) end = this.events.length;
-    let start = end;
-    for (let held = 0; start > 0 && held < REWIND_CHARACTERS; start -= 1) held += this.events[start - 1].text.length;
-    this.next = start;
+    const first = this.screen.first(this.events, end);
+    if (end < this.next || first > this.next || !this.next) {
+      this.screen.reset();
+      this.next = first;
+    }
     this.write();
     this.tell();
   }
@@ -100,12 +123,9 @@ export class Playback extends EventTarget {
   }
 
   write() {
-    let text = "";
-    while (this.next < this.events.length && this.events[this.next].at <= this.position) {
-      const event = this.events[this.next++];
-      text += event.kind === "m" ? `\x18\x1b[0m\r\n\x1b[90m── ${this.inert.shown(event.text)} ──\x1b[0m\r\n` : this.inert.shown(event.text);
-    }
-    if (text) this.terminal.write(text);
+    const start = this.next;
+    while (this.next < this.events.length && this.events[this.next].at <= this.position) this.next += 1;
+    if (this.next > start) this.screen.show(this.events.slice(start, this.next));
   }
 
   tell() { this.dispatchEvent(new Event("change")); }

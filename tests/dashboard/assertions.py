@@ -78,6 +78,13 @@ ELSEWHERE: dict[str, list[str]] = {
         f"{_STREAMS}::test_nothing_but_loopback_is_dialled_for_a_guest_of_this_machine",
         f"{_STREAMS}::test_nothing_but_the_host_is_dialled_for_a_remote_guest",
     ],
+    "F10": [
+        "tests/consoles/vnc/test_recordings.py::"
+        "test_a_recording_holds_what_was_shown_and_how_it_was_wanted_and_nothing_typed",
+        "tests/consoles/vnc/test_recordings.py::test_on_a_full_disk_the_console_goes_on_or_is_not_opened",
+        "tests/consoles/vnc/test_recordings.py::test_a_recording_that_reached_its_size_ends_it_or_the_console",
+        "tests/consoles/test_screen_recordings.py::test_who_may_not_watch_the_guest_finds_nothing",
+    ],
     "F16": ["tests/dashboard/test_vendor.py::test_every_vendored_file_is_listed_with_its_hash"],
 }
 
@@ -96,6 +103,5 @@ PENDING: dict[str, str] = {
     "E10": "as E8",
     "F1": "one operation for one idempotency key holds in the database; action rates per person are to come",
     "F9": "in the browser, with a hostile byte file in the text console",
-    "F10": "there are no console recordings yet",
     "F12": "file modes and separate users of the packaged units",
 }

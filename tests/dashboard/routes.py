@@ -17,6 +17,7 @@ SAMPLES = {
     "device": "serial0",
     "slug": "northbay",
     "guest_id": "5f3c1b0e-0000-4000-8000-00000000aaaa",
+    "recording_id": "5f3c1b0e-0000-4000-8000-00000000cccc",
     "operation_id": "5f3c1b0e-0000-4000-8000-00000000bbbb",
     "name": "alpha",
     "pk": "1",
