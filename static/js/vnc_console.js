@@ -1,5 +1,6 @@
 // The graphical console's page: one screen and the tools around it.
 import { addPeople } from "./console_people.js";
+import { addRecording } from "./console_recording.js";
 import { addSetting } from "./console_setting.js";
 import { keep, kept, part, tool } from "./console_words.js";
 import { addClipboard } from "./vnc_clipboard.js";
@@ -9,6 +10,7 @@ import { addTouch } from "./vnc_touch.js";
 import { addTyping } from "./vnc_typing.js";
 import { VNCView } from "./vnc_view.js";
 
+const FOLLOWS_MS = 2500; // in which a guest's driver takes the size that it is asked for
 const root = document.querySelector("[data-console=vnc]");
 const at = (id) => document.getElementById(id);
 const onTool = (name, act) => tool(name, root).addEventListener("click", act);
@@ -21,6 +23,7 @@ addTyping(view, at("vnc-type-dialog"), part(root, "typing"));
 addClipboard(view, at("vnc-clipboard-dialog"));
 addTouch(view, part(root, "touch"));
 addLink(view);
+addRecording(view, at("vnc-recording"));
 
 // The screen takes every key, Tab too; this one leads out of it again.
 root.addEventListener("keydown", (event) => {
@@ -39,6 +42,10 @@ scale.addEventListener("change", () => {
   keep("vnc-scale", scale.value);
   view.scaleTo(scale.value);
   view.focus();
+  if (scale.value === "remote") setTimeout(() => {
+    const asked = stage.clientWidth;
+    if (view.scale === "remote" && view.canvas && Math.abs(view.canvas.width - asked) > 16) view.remark(view.words.sayOwnSize);
+  }, FOLLOWS_MS);
 });
 
 view.addEventListener("mode", () => {

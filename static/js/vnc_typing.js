@@ -44,7 +44,7 @@ export function addTyping(view, dialog, progress) {
     clearTimeout(view.typing);
     strokes = null;
     progress.hidden = true;
-    view.put("refused", sentence);
+    view.remark(sentence);
     view.focus();
   }
 

@@ -1,5 +1,5 @@
 // One guest's screen on a page: noVNC, its connection, and what is going on in words. Knows no tools around it: they
-// listen to its events (mode, connected, lost, ended, pong, clipboard, resized) and call ask(), press(), focus().
+// listen to its events (mode, status, connected, lost, ended, pong, clipboard) and call ask(), press(), focus().
 import RFB from "../vendor/novnc/1.7.0/core/rfb.js";
 import { part, tool } from "./console_words.js";
 import { csrfToken } from "./live.js";
@@ -7,6 +7,7 @@ import { Refusal, askForTicket, openSocket, refusalOf } from "./vnc_socket.js";
 
 const WAITS = [0.5, 1, 2, 4, 7, 10]; // seconds
 const STEADY_MS = 5000; // a connection that held so long starts the waits anew
+const REMARK_MS = 10_000;
 const FRAME_REQUEST = 3; // RFB's FramebufferUpdateRequest: noVNC sends one for each picture that it drew
 
 export class VNCView extends EventTarget {
@@ -156,8 +157,16 @@ export class VNCView extends EventTarget {
     if (status.people) this.people = status.people;
     if (status.keyboard) this.sharing = status.keyboard;
     if ("pong" in status) return this.tell("pong", status.pong);
-    this.put("refused", status.refused ? status.sentence : "");
+    if (status.refused) this.remark(status.sentence);
     this.modeIs();
+    this.tell("status", status);
+  }
+
+  // A sentence at the foot of the page, for a while.
+  remark(sentence) {
+    clearTimeout(this.remarkTimer);
+    this.put("remark", sentence);
+    if (sentence) this.remarkTimer = setTimeout(() => this.put("remark", ""), REMARK_MS);
   }
 
   ended(refusal) {
@@ -216,7 +225,6 @@ export class VNCView extends EventTarget {
   sizeIs() {
     const { canvas } = this;
     this.put("size", canvas?.width ? `${canvas.width} × ${canvas.height}` : "");
-    this.tell("resized");
   }
 
   // "remote": the guest is asked for the size of this window, and what it does not follow is scaled.
@@ -226,7 +234,6 @@ export class VNCView extends EventTarget {
     this.rfb.scaleViewport = scale !== "actual";
     this.rfb.clipViewport = false;
     this.rfb.resizeSession = scale === "remote";
-    this.screen.classList.toggle("actual", scale === "actual");
   }
 
   lookOnly(wanted) {

@@ -55,8 +55,8 @@ def test_the_first_hour(
 
     # The graphical console has a picture.
     second.goto(f"/guests/{web}/console/vnc/")
-    expect(second.locator("#state")).to_have_text("Connected", timeout=20_000)
-    second.wait_for_function("document.querySelector('#screen canvas').width > 600")
+    expect(second.locator("#vnc-state")).to_have_text("Connected", timeout=20_000)
+    second.wait_for_function("document.querySelector('.gh-vnc canvas').width > 600")
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(signal.SIGKILL, 3.0), (signal.SIGSTOP, 20.0)])

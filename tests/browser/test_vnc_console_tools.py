@@ -72,7 +72,7 @@ def test_typing_can_be_stopped_and_says_what_a_layout_lacks(screen: Page) -> Non
     screen.get_by_role("button", name="Cancel").click()
     type_text(screen, "#" * 400, enter=False)
     screen.get_by_role("button", name="Stop").click()
-    expect(screen.locator("[data-part=refused]")).to_contain_text("of 400 characters were sent")
+    expect(screen.locator("[data-part=remark]")).to_contain_text("of 400 characters were sent")
     screen.keyboard.press("Control+c")
 
 
@@ -96,7 +96,8 @@ def test_the_screen_is_scaled_or_shown_in_its_size(screen: Page) -> None:
     assert width() == 720
     screen.select_option("#vnc-scale", "remote")
     assert width() > 800
-    screen.wait_for_timeout(500)
+    # The guest's VGA in text mode follows no one.
+    expect(screen.locator("[data-part=remark]")).to_have_text("The guest keeps its own size: it is scaled")
     connected(screen)
 
 
