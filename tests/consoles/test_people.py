@@ -129,7 +129,7 @@ def test_it_reaches_the_console_server_by_the_feed(running: LiveSessions, guest:
     open_for(running, ana, guest, ends)
     root.client.post(url(guest, "send-away/"), {"session": session_of(ana).pk})
     assert wait_for(lambda: bool(ends))
-    assert ends == [(4432, "root closed this console.")]
+    assert set(ends) == {(4432, "root closed this console.")}  # each look says so until the console has closed
 
 
 def test_the_guest_s_page_has_the_card_for_administrators_only(guest: Guest, person: MakePerson) -> None:
