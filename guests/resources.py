@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from uuid import UUID
 
 
@@ -133,6 +134,18 @@ class Graphics:
     tls_port: int | None = None
     socket: str | None = None
     has_password: bool = False
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether others than its own host can reach it; no, as far as is known, where no address is named."""
+        if self.listen in {"none", "socket"}:
+            return False
+        if self.listen == "network":
+            return True
+        try:
+            return not ip_address("127.0.0.1" if self.address in {None, "localhost"} else self.address).is_loopback
+        except ValueError:
+            return True
 
 
 @dataclass(frozen=True, slots=True)

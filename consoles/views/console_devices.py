@@ -1,4 +1,4 @@
-"""Text consoles for guests that lack them: a serial port more, and a log that the host writes. One POST each."""
+"""Consoles for guests that lack them: a serial port or a VNC server more, where that listens, a log. One POST each."""
 
 from __future__ import annotations
 
@@ -36,6 +36,21 @@ def host_log(request: HttpRequest, guest_id: UUID, device: str) -> HttpResponse:
     operation = _ask(request, guest, "set_host_log", {"device": device, "on": on})
     done = _("The host writes the log of this console of %(guest)s.")
     return _answer(request, guest, operation, done if on else _("The host writes no log of this console of %(guest)s."))
+
+
+@require_POST
+def add_graphics(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """A VNC server for the next boot. `key`: of the form's rendering, so that it is added once."""
+    guest = guest_for(request.user, guest_id, Action.RESIZE)
+    return _answer(request, guest, _ask(request, guest, "add_graphics", {}), _("%(guest)s has a graphical console."))
+
+
+@require_POST
+def keep_inside(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """From the next boot on, nobody on the network reaches the guest's VNC server."""
+    guest = guest_for(request.user, guest_id, Action.RESIZE)
+    operation = _ask(request, guest, "keep_graphics_inside", {})
+    return _answer(request, guest, operation, _("The screen of %(guest)s stays inside of its host."))
 
 
 def _ask(request: HttpRequest, guest: Guest, kind: str, parameters: dict[str, Any]) -> Operation:

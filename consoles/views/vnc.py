@@ -16,6 +16,7 @@ from consoles.screens import graphics_of, has_clipboard, vnc_index
 from consoles.tickets import mint
 from guests.access import Action, guest_for, may
 from guests.inventory.models import Guest
+from guests.operations import new_key
 
 
 # The text console may be put beside the screen, and xterm.js colours single characters with style attributes.
@@ -26,8 +27,7 @@ def vnc_console(request: HttpRequest, guest_id: UUID) -> HttpResponse:
     guest = guest_for(request.user, guest_id, Action.WATCH)
     context = {"section": "guests", "guest": guest}
     if vnc_index(guest) is None or guest.gone_at is not None or not guest.host.enabled:
-        other = next((device["kind"].upper() for device in graphics_of(guest)), "")
-        return render(request, "consoles/vnc_absent.html", context | {"other": other})
+        return render(request, "consoles/vnc_absent.html", context | _absent(request, guest))
     context |= {
         "may_type": may(request.user, Action.TYPE, guest),
         "may_start": may(request.user, Action.POWER, guest),
@@ -35,6 +35,15 @@ def vnc_console(request: HttpRequest, guest_id: UUID) -> HttpResponse:
         "function_keys": range(1, 13),
     }
     return render(request, "consoles/vnc_console.html", context)
+
+
+def _absent(request: HttpRequest, guest: Guest) -> dict[str, object]:
+    return {
+        "other": next((device["kind"].upper() for device in graphics_of(guest)), ""),
+        "comes": any(device["kind"] == "vnc" for device in (guest.next_boot or {}).get("graphics", [])),
+        "may_add": guest.persistent and may(request.user, Action.RESIZE, guest),
+        "key": new_key(),
+    }
 
 
 @require_POST

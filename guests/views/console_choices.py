@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -24,6 +25,8 @@ class ConsoleChoice:
     where: str
     url: str
     why_not: str
+    exposed: str = ""  # who else can reach it, and
+    keep_url: str = ""  # where to ask that they cannot
     log_url: str = ""  # where what it wrote is kept to be read, also while the guest is off
 
 
@@ -73,6 +76,7 @@ def _is_kept(guest: Guest, console: TextConsole) -> bool:
 def _graphics(guest: Guest, graphics: Graphics, reason: str) -> ConsoleChoice:
     if not reason and graphics.kind != "vnc":
         reason = _("Only VNC can be shown in the browser.")
+    is_exposed = graphics.kind == "vnc" and graphics.is_exposed
     return ConsoleChoice(
         is_text=False,
         name=graphics.kind.upper(),
@@ -80,7 +84,17 @@ def _graphics(guest: Guest, graphics: Graphics, reason: str) -> ConsoleChoice:
         where=_where(graphics),
         url=reverse("consoles:vnc", args=[guest.pk]),
         why_not=reason,
+        exposed=_("Everybody on the network of its host can try to connect to it.") if is_exposed else "",
+        keep_url=reverse("consoles:keep-inside", args=[guest.pk]) if is_exposed and _can_keep(guest) else "",
     )
+
+
+def _can_keep(guest: Guest) -> bool:
+    """Whether its next boot may be another one, and Guesthouse would still reach the screen."""
+    uri = urlsplit(guest.host.uri)
+    by_ssh = uri.scheme.partition("+")[2] in {"ssh", "libssh", "libssh2"}
+    later = definition_from_json(guest.next_boot) if guest.persistent and guest.next_boot else None
+    return (by_ssh or not uri.hostname) and later is not None and any(g.is_exposed for g in later.graphics)
 
 
 def _where(graphics: Graphics) -> str:

@@ -13,6 +13,14 @@ from guests.operations.kinds import KINDS
 from guests.operations.models import Operation
 
 MEMORY_BEFORE = {"set_current_memory": "current_kib", "set_maximum_memory": "maximum_kib"}
+NEXT_BOOT_ONLY = {
+    "set_maximum_memory",
+    "set_maximum_vcpus",
+    "add_serial_console",
+    "set_host_log",
+    "add_graphics",
+    "keep_graphics_inside",
+}
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
 
@@ -76,7 +84,7 @@ def _seen(operation: Operation, names: dict[str, str]) -> Any:
 
 
 def _where(operation: Operation) -> str:
-    if operation.kind in {"set_maximum_memory", "set_maximum_vcpus", "add_serial_console", "set_host_log"}:
+    if operation.kind in NEXT_BOOT_ONLY:
         return _("at next boot")
     if operation.kind not in {"set_current_memory", "set_vcpus"}:
         return ""

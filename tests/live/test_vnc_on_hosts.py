@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -17,6 +18,9 @@ from pytest_django import Settings
 
 from consoles.models import ConsoleSession, Kind, Mode
 from consoles.tickets import mint
+from guests.errors import NotSupported, OperationRefused
+from guests.hypervisor import writing
+from guests.hypervisor.connection import Connection, open_connection
 from guests.inventory.models import Guest, Host
 from tests.consoles.conftest import Person
 from tests.consoles.vnc.conftest import Relay, close_of, handshake, relay, rfb_server, wait_for  # noqa: F401
@@ -208,3 +212,49 @@ def test_C5_nor_on_a_host_that_is_reached_by_ssh(
     ana: Person,
 ) -> None:
     assert_never_the_other(far, 1, relay, ana)
+
+
+@contextmanager
+def connected(uri: str) -> Iterator[Connection]:
+    connection = open_connection(uri, deadline_s=30)
+    yield connection
+    connection.close()
+
+
+def test_a_screen_is_added_that_only_a_descriptor_leads_to(
+    near: SmallGuests,
+    relay: Relay,  # noqa: F811
+    ana: Person,
+) -> None:
+    guest = near.make(0, "bare", "", start=False)
+    with connected(near.uris[0]) as connection:
+        writing.add_vnc(connection, guest.uuid)
+        with pytest.raises(OperationRefused, match="has a graphical console already"):
+            writing.add_vnc(connection, guest.uuid)
+    near.start(0, guest.uuid)
+    xml = near.run(0, "dumpxml", str(guest.uuid))
+    assert "<listen type='none'/>" in xml
+    assert "<input type='tablet' bus='usb'" in xml
+    assert_shows_its_screen(relay, ana, guest)
+
+
+@needs_root
+def test_a_screen_that_the_network_reached_stays_inside_of_its_host(
+    far: SmallGuests,
+    relay: Relay,  # noqa: F811
+    ana: Person,
+    two_hosts: TwoHosts,
+) -> None:
+    everywhere = "<graphics type='vnc' port='5950' autoport='no'><listen type='address' address='0.0.0.0'/></graphics>"
+    guest = far.make(1, "open", everywhere)
+    with connected(two_hosts.uri(1)) as by_tcp, pytest.raises(NotSupported, match="reached without ssh"):
+        writing.keep_vnc_inside(by_tcp, guest.uuid)
+    with connected(far.uris[1]) as by_ssh:
+        writing.keep_vnc_inside(by_ssh, guest.uuid)
+    socket.create_connection((two_hosts.address(1), 5950), timeout=5).close()  # what runs is not touched
+    far.destroy(1, guest.uuid)
+    far.start(1, guest.uuid)
+    xml = far.run(1, "dumpxml", str(guest.uuid))
+    assert "<listen type='address' address='127.0.0.1'/>" in xml
+    assert "0.0.0.0" not in xml
+    assert_shows_its_screen(relay, ana, guest)
