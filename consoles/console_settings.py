@@ -16,20 +16,12 @@ from guests.inventory.changes import Feed, next_revision
 from guests.inventory.models import Guest
 from guests.prepared import Given, Prepared
 
-_KEYBOARD = Prepared(
-    lambda: ConsoleSetting.objects.filter(guest=Given("guest", UUIDField())).values_list("keyboard", flat=True)
-)
+_SETTING = Prepared(lambda: ConsoleSetting.objects.filter(guest=Given("guest", UUIDField())))
 
 
 def setting_of(guest: Guest) -> ConsoleSetting:
     """The guest's setting; one that is not stored where it has none."""
-    found = ConsoleSetting.objects.filter(guest=guest).first()
-    return found or ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
-
-
-def keyboard_of(guest_id: UUID) -> Sharing:
-    """How the keyboard is shared at the consoles of one guest."""
-    return Sharing(_KEYBOARD.first(guest=guest_id) or Sharing.ALL)
+    return _SETTING.first(guest=guest.pk) or ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
 
 
 def keyboards_of(guests: Iterable[UUID]) -> dict[UUID, Sharing]:

@@ -114,6 +114,7 @@ class OnePort(Server):  # type: ignore[misc]
         connection.setblocking(False)
         self._undecided[connection] = self._loop.call_later(self._header_seconds, self._drop, connection)
         self._loop.add_reader(connection, self._look, connection)
+        self._look(connection)  # what a client on this machine asked is often here already
 
     def _accept_again(self) -> None:
         if self._listener.fileno() != -1:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import logging
-import select
 import socket
-import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,12 +25,11 @@ from consoles.sessions import LiveSession
 from consoles.tickets import redeem
 from consoles.vnc.browser_socket import BrowserSocket
 from consoles.vnc.endings import Ending
-from consoles.vnc.frames import BINARY
 from consoles.vnc.gate import Forbidden, Visitor, visitor_of
 from consoles.vnc.guest_stream import GuestStream
 from consoles.vnc.header_reader import HeaderReader
 from consoles.vnc.pump import Gone, Pump
-from consoles.vnc.rfb import greet_browser, greet_guest
+from consoles.vnc.rfb import greet_guest
 from consoles.vnc.visit import Visit
 from guests import audit
 
@@ -178,13 +175,8 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 greet_guest(screen, lambda: hosts.password(guest))
             except OSError as error:
                 raise ConsoleRefused(CloseCode.FAILED, _("The guest's screen does not answer.")) from error
-            try:
-                browser = _BrowserStream(self.request, visit)
-                greet_browser(browser)
-            except OSError:
-                return visit.ending or Ending(CloseCode.NORMAL, _("The page was left."))
             with self.server.recordings.made(visit, live), self.server.seats.taken(visit, live):
-                ending = Pump(self.request, screen.socket, visit, live).run(browser.rest())
+                ending = Pump(self.request, screen.socket, visit, live).run()
         return hosts.why_gone(guest) if isinstance(ending, Gone) else ending
 
     def _peer(self) -> str:
@@ -193,42 +185,3 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
 
 def _wrong() -> Ending:
     return Ending(CloseCode.FAILED, _("Something went wrong in the console server."))
-
-
-class _BrowserStream:
-    """The websocket for the handshake: waits for the browser, or for somebody who ends the console."""
-
-    def __init__(self, browser: BrowserSocket, visit: Visit) -> None:
-        self._browser = browser
-        self._visit = visit
-        self._found = b""
-        self._deadline = time.monotonic() + HANDSHAKE_SECONDS
-        browser.setblocking(False)
-        self._poll = select.poll()
-        self._poll.register(browser.fileno(), select.POLLIN)
-        self._poll.register(visit.fileno(), select.POLLIN)
-
-    def exactly(self, count: int) -> bytes:
-        while len(self._found) < count:
-            self._wait()
-            self._found += b"".join(payload for opcode, payload in self._browser.receive() if opcode == BINARY)
-            if self._browser.left:
-                raise ConnectionError("left")
-        taken, self._found = self._found[:count], self._found[count:]
-        return taken
-
-    def send(self, data: bytes) -> None:
-        self._browser.queue(data)
-
-    def rest(self) -> bytes:
-        """What came after the handshake's last byte."""
-        taken, self._found = self._found, b""
-        return taken
-
-    def _wait(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0 or not self._poll.poll(left * 1000):
-            raise TimeoutError("no handshake")
-        self._visit.answered()
-        if self._visit.ending is not None:
-            raise ConnectionAbortedError("ended")

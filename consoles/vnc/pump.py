@@ -21,6 +21,7 @@ from consoles.sessions import LiveSession
 from consoles.vnc.browser_socket import BrowserSocket
 from consoles.vnc.endings import Ending
 from consoles.vnc.frames import TEXT, BrokenFrame, FrameTooLong
+from consoles.vnc.rfb import GREETING, BrowserAnswer
 from consoles.vnc.rfb_filter import ClientFilter, ForbiddenMessage
 from consoles.vnc.visit import Visit
 
@@ -48,6 +49,7 @@ class Pump:
         self._guest = guest
         self._visit = visit
         self._live = live
+        self._answer = BrowserAnswer()
         self._filter = ClientFilter(visit.allowed, visit.powers)
         self._pending: Callable[[], int] = getattr(guest, "pending", lambda: 0)  # bytes that TLS decrypted already
         self._to_guest = bytearray()
@@ -55,8 +57,8 @@ class Pump:
         self._watched: dict[int, int] = {}  # descriptor → events
         self._next_ping = time.monotonic() + PING_SECONDS
 
-    def run(self, early: bytes = b"") -> Ending | Gone:
-        """Why it is over. Both sockets are left open. `early`: what the browser sent together with its handshake."""
+    def run(self) -> Ending | Gone:
+        """Why it is over. Both sockets are left open. The guest has been greeted, the browser has not."""
         browser, guest, visit = self._browser, self._guest, self._visit
         browser.setblocking(False)
         guest.setblocking(False)
@@ -64,9 +66,7 @@ class Pump:
         self._poll.register(bell_fd, select.POLLIN)
         browser.heard_at = time.monotonic()
         try:
-            ending: Ending | Gone | None = self._woken()  # the bell may have rung during the handshake
-            self._from_browser(early)
-            self._send_to_guest()
+            ending: Ending | Gone | None = self._to_browser(GREETING) or self._woken()  # the bell may have rung before
             while ending is None:
                 self._watch(browser_fd, guest_fd)
                 # Any event on a descriptor counts, also an error or a hang-up: the read or write then tells.
@@ -133,6 +133,9 @@ class Pump:
         self._live.bytes_out += len(data)
         for tap in self._visit.taps:
             tap.shown(data)
+        return self._to_browser(data)
+
+    def _to_browser(self, data: bytes) -> Ending | None:
         try:
             self._browser.queue(data)
         except OSError:
@@ -166,8 +169,9 @@ class Pump:
         return Ending(CloseCode.NORMAL, _("The page was left."))
 
     def _from_browser(self, data: bytes) -> None:
-        self._live.bytes_in += len(data)
-        passed = self._filter.feed(data)
+        said = self._answer.feed(data)
+        self._live.bytes_in += len(said)
+        passed = self._filter.feed(said)
         self._to_guest += passed
         for tap in self._visit.taps:
             tap.asked(passed)

@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection as database
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,6 +21,7 @@ from consoles.sessions import LiveSession
 from consoles.vnc.recorder import Limits, Recorder
 from consoles.vnc.recording_file import length_of, recording_path
 from consoles.vnc.visit import Visit
+from consoles.vnc.warm_database import WarmDatabase
 from guests import audit
 from guests.inventory.models import Guest
 
@@ -34,7 +34,8 @@ MIB = 1024 * 1024
 class Recordings:
     """Of this console server. Called from many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: WarmDatabase) -> None:
+        self._database = database
         self._thread = DiskThread("screen-recordings")
 
     def start(self) -> None:
@@ -59,14 +60,15 @@ class Recordings:
 
         Raises ConsoleRefused where it must be and cannot.
         """
-        wanted = setting_of(visit.guest).screen
-        recorder = self._begin(visit, live, must=wanted == ScreenRecordings.MUST) if wanted != "off" else None
-        database.close()  # a visit may last for hours
+        with self._database.lent():
+            wanted = setting_of(visit.guest).screen
+            recorder = self._begin(visit, live, must=wanted == ScreenRecordings.MUST) if wanted != "off" else None
         try:
             yield
         finally:
             if recorder is not None:
-                self._end(visit, *recorder)
+                with self._database.lent():
+                    self._end(visit, *recorder)
 
     def _begin(self, visit: Visit, live: LiveSession, *, must: bool) -> tuple[ScreenRecording, Recorder] | None:
         guest = visit.guest

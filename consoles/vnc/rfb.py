@@ -17,6 +17,9 @@ from consoles.vnc.vnc_password import answer_to_challenge
 
 VERSION = b"RFB 003.008\n"
 NONE, VNC_PASSWORD = 1, 2
+# RFB 3.8, security None alone, which went well: said at once, so that the page waits for one answer and not for three.
+GREETING = VERSION + bytes((1, NONE)) + b"\0\0\0\0"
+_ANSWER = VERSION + bytes((NONE,))  # and a ClientInit, whose one byte may be anything
 SHARED = b"\x01"  # other viewers stay; a ClientInit of 0 would disconnect them
 REASON_LIMIT = 1000
 
@@ -78,16 +81,21 @@ def _sign_in(guest: ByteStream, password: Callable[[], str | None]) -> None:
     guest.send(answer_to_challenge(guest.exactly(16), secret))
 
 
-def greet_browser(browser: ByteStream) -> None:
-    """Up to ClientInit with noVNC: RFB 3.8, security None. Its wish to be alone is taken in and not passed on."""
-    browser.send(VERSION)
-    if browser.exactly(12) != VERSION:
-        raise ConsoleRefused(CloseCode.PROTOCOL, _("This page speaks another version of RFB: load it again."))
-    browser.send(bytes((1, NONE)))
-    if browser.exactly(1)[0] != NONE:
-        raise ConsoleRefused(CloseCode.PROTOCOL, _("This page asked for a security type that was not offered."))
-    browser.send(b"\0\0\0\0")
-    browser.exactly(1)
+class BrowserAnswer:
+    """What noVNC answers to `GREETING`, taken out of the stream: version, security type, and its wish to be alone."""
+
+    def __init__(self) -> None:
+        self._answer = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What follows the answer, for the filter. Raises ConsoleRefused where it is not the one there is."""
+        missing = len(_ANSWER) + 1 - len(self._answer)
+        if not missing:
+            return data
+        self._answer += data[:missing]
+        if not _ANSWER.startswith(self._answer[: len(_ANSWER)]):
+            raise ConsoleRefused(CloseCode.PROTOCOL, _("This page speaks another version of RFB: load it again."))
+        return data[missing:]
 
 
 def _reason(guest: ByteStream) -> str:

@@ -36,8 +36,8 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
-from consoles.console_settings import keyboard_of, keyboards_of
-from consoles.models import Kind, Mode
+from consoles.console_settings import keyboards_of, setting_of
+from consoles.models import Kind, Mode, Sharing
 from consoles.sessions import LiveSession
 from consoles.sharing import SharedKeyboard
 from consoles.vnc.visit import Visit
@@ -62,7 +62,7 @@ class Seats:
         """While it lasts, the person of this visit is seen by the others, and types when it is their turn."""
         guest = visit.guest
         with self._database.lent():
-            sharing = keyboard_of(guest.pk)
+            sharing = Sharing(setting_of(guest).keyboard)
         with self._lock:
             # Told at once: a message that the page was not yet sent is replaced by the newer one.
             keyboard = self._keyboards.setdefault(guest.pk, SharedKeyboard(lambda tell: tell()))

@@ -58,7 +58,7 @@ class RelayServer(ThreadingMixIn, HTTPServer):
         self.database = WarmDatabase()
         self.visits = Visits()
         self.seats = Seats(self.database)
-        self.recordings = Recordings()
+        self.recordings = Recordings(self.database)
         self._waiting: OrderedDict[socket.socket, None] = OrderedDict()
         self._lock = threading.Lock()
         super().__init__(str(path), VNCHandler)  # type: ignore[arg-type]

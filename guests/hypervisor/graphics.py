@@ -45,7 +45,7 @@ def open_graphics(c: Connection, uuid: UUID, index: int = 0, way: SSHWay | None 
     try:
         _wait_for_banner(connected, name, way)
         # A guest that stopped meanwhile may have left its port to another one, even to itself.
-        if _look(c, uuid, index)[1] != found:
+        if find_domain(c, uuid).ID() != found.domain_id:
             raise OperationRefused(_("%(guest)s was restarted just now; open its console again.") % {"guest": name})
     except HypervisorError:
         connected.close()

@@ -15,6 +15,7 @@ from consoles.models import Mode, RecordingEnd, ScreenRecording, ScreenRecording
 from consoles.vnc.recording_file import ASKED, SHOWN, read_recording, recording_path
 from consoles.vnc.recordings import Recordings, forget_oldest
 from consoles.vnc.rfb_filter import wishes
+from consoles.vnc.warm_database import WarmDatabase
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest
 from tests.consoles.conftest import Person
@@ -182,7 +183,7 @@ def test_what_a_crashed_console_server_left_is_ended_and_files_without_a_row_go(
     path.write_bytes(whole + b"\0\0\x0f\xa0s\0\0\0\2a")
     orphan = path.with_name("5f3c1b0e-0000-4000-8000-00000000aaaa.rfb")
     orphan.write_bytes(b"x")
-    Recordings().start()
+    Recordings(WarmDatabase()).start()
     row.refresh_from_db()
     assert (row.end, row.size, row.milliseconds) == (RecordingEnd.RESTART, len(whole) + 10, 2000)
     assert row.ended_at is not None

@@ -19,8 +19,8 @@ from guests.audit.models import AuditRecord
 from guests.inventory.changes import Feed, announce
 from guests.inventory.models import Guest
 from tests.consoles.conftest import Person
-from tests.consoles.vnc.conftest import Relay, close_of, handshake, wait_for
-from tests.consoles.vnc.rfb_server import TINY_UPDATE, RFBServer
+from tests.consoles.vnc.conftest import Reader, Relay, close_of, handshake, wait_for
+from tests.consoles.vnc.rfb_server import SERVER_INIT, TINY_UPDATE, RFBServer
 from tests.consoles.vnc.test_rfb_filter import UPDATE, cut_text, encodings, key, pointer
 
 MakePerson = Callable[..., Person]
@@ -68,6 +68,20 @@ def test_a_message_sent_together_with_the_handshake_arrives(
     browser = relay.connect(person(), guest)
     browser.send_binary(b"RFB 003.008\n\1\1" + UPDATE)
     assert rfb_server.heard(UPDATE)
+
+
+def test_the_page_gets_all_of_the_handshake_at_once(relay: Relay, guest: Guest, person: MakePerson) -> None:
+    reader = Reader(relay.connect(person(), guest))
+    assert reader.exactly(18 + len(SERVER_INIT)) == b"RFB 003.008\n\1\1\0\0\0\0" + SERVER_INIT
+
+
+@pytest.mark.parametrize("answer", [b"RFB 003.003\n", b"RFB 003.008\n\2", b"GET / HTTP/1.1\r\n"])
+def test_a_page_that_speaks_otherwise_is_told(answer: bytes, relay: Relay, guest: Guest, person: MakePerson) -> None:
+    browser = relay.connect(person(), guest)
+    browser.send_binary(answer[:5])
+    browser.send_binary(answer[5:])
+    code, sentence = close_of(browser)
+    assert (code, "load it again" in sentence) == (1002, True)
 
 
 def test_an_unknown_message_ends_the_console(relay: Relay, guest: Guest, person: MakePerson) -> None:
