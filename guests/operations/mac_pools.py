@@ -64,7 +64,8 @@ class PoolUse:
     @property
     def odds_percent(self) -> str:
         """The odds in %, with the digits that mean something."""
-        return f"{100 * self.odds:.2g}"
+        percent = 100 * self.odds
+        return "< 0.001" if 0 < percent < 0.001 else f"{percent:.2g}"
 
 
 def pools_for(driver: str) -> list[MACPool]:

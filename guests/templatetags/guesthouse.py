@@ -13,6 +13,7 @@ from django import template
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -108,6 +109,12 @@ def rate(bytes_per_second: float | None) -> str:
 def size(size_bytes: int | None) -> str:
     """Bytes as "8.2 GiB"."""
     return "?" if size_bytes is None else size_text(int(size_bytes))
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """A large number as the language groups its digits: 16,777,216."""
+    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 @register.filter
