@@ -6,7 +6,9 @@ A sentence alone for htmx, JSON for programs.
 from __future__ import annotations
 
 import logging
+import math
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
 from django.utils.functional import Promise
@@ -15,9 +17,14 @@ from django.views.decorators.csrf import requires_csrf_token
 
 from dashboard.api.errors import error_answer, is_for_programs
 from dashboard.error_ids import new_error_id
+from guests.audit import RecordedDenial, record
 from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable
+from guests.inventory.models import Guest
+from guests.rates import Rate
 
 logger = logging.getLogger(__name__)
+
+_refusals = Rate(lambda: settings.REFUSALS_PER_MINUTE)
 
 
 def error_page(
@@ -74,6 +81,32 @@ def hypervisor_error_page(request: HttpRequest, error: HypervisorError) -> HttpR
     return error_page(request, status, heading, str(error), detail=error.detail, error_id=error_id)
 
 
+def too_often(request: HttpRequest, wait: float) -> HttpResponse:
+    """429: how long to wait, as a sentence and as Retry-After."""
+    seconds = math.ceil(wait)
+    message = _("Nothing was done: too much was asked in a short time. Try again in %(seconds)d s.") % {
+        "seconds": seconds
+    }
+    answer = error_page(request, 429, _("Too often"), message)
+    answer["Retry-After"] = str(seconds)
+    return answer
+
+
+def _record_refusal(request: HttpRequest) -> None:
+    match = request.resolver_match
+    guest_id = match.kwargs.get("guest_id") if match else None
+    guest = Guest.objects.select_related("host").filter(pk=guest_id).first() if guest_id else None
+    record(
+        "request.denied",
+        by=request.user,
+        guest=guest,
+        outcome="denied",
+        address=str(request.META.get("REMOTE_ADDR", "")),
+        method=request.method,
+        path=request.path[:200],
+    )
+
+
 def _sentence(exception: Exception | None) -> str:
     """The first argument of an exception that carries a sentence for people."""
     first = exception.args[0] if exception is not None and exception.args else ""
@@ -90,7 +123,11 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 @requires_csrf_token
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """403: signed in, and not allowed."""
+    """403: signed in, and not allowed; recorded unless it was where it was refused. A flood of them is answered 429."""
+    if request.user.is_authenticated and not isinstance(exception, RecordedDenial):
+        if wait := _refusals.take(request.user.pk):
+            return too_often(request, wait)
+        _record_refusal(request)
     message = _sentence(exception) or _("Your roles do not give you this. Ask an administrator of this Guesthouse.")
     return error_page(request, 403, _("Not allowed"), message)
 

@@ -18,7 +18,10 @@ from daphne.server import Server, twisted_loop
 from django.conf import settings
 from twisted.internet import defer, reactor
 
+from consoles.close_codes import CloseCode
+from consoles.handshakes import SENTENCE
 from dashboard.draining import Drain, drain_of
+from dashboard.http_request import BoundedRequests
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +80,25 @@ class OnePort(Server):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
         self._listener.setblocking(False)
-        reactor.callWhenRunning(self._loop.add_reader, self._listener, self._accept)
+        reactor.callWhenRunning(self._begin)
         reactor.addSystemEventTrigger("before", "shutdown", self._stop_accepting)
         super().run()
 
+    def _begin(self) -> None:
+        self.http_factory = BoundedRequests(self)
+        self._loop.add_reader(self._listener, self._accept)
+
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        """As daphne does; the piece of a streamed response is sent when there is room for it."""
+        """As daphne does; the piece of a streamed response is sent when there is room for it.
+
+        A handshake that is refused as one too many is answered 429, which daphne has no word for.
+        """
+        if message["type"] == "websocket.close" and message.get("code") == CloseCode.TOO_FAST:
+            waiting = protocol in self.connections and protocol.state == protocol.STATE_CONNECTING
+            if waiting and (seconds := message.get("reason")):
+                protocol.failHandshake(SENTENCE.format(seconds=seconds), 429, [("Retry-After", seconds)])
+                self.protocol_disconnected(protocol)
+                return
         body = message["type"] == "http.response.body" and protocol in self.connections
         streams = body and message.get("more_body", False)
         if body and not streams and isinstance(protocol.producer, Drain):

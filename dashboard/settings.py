@@ -14,7 +14,6 @@ from dashboard.environment import (
     env_float,
     env_hosts,
     env_int,
-    env_list,
     env_mac_pools,
     env_origins,
     env_secret,
@@ -47,7 +46,7 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-SECRET_KEY_FALLBACKS = env_list("GUESTHOUSE_SECRET_KEY_FALLBACKS")
+SECRET_KEY_FALLBACKS = [key.strip() for key in env_secret("GUESTHOUSE_SECRET_KEY_FALLBACKS").split(",") if key.strip()]
 
 # The door: everything about names, schemes and cookies follows from the public origins.
 PORT = env_int("PORT", 8000)
@@ -133,6 +132,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dashboard.rates.RatesMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -228,6 +228,16 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
+
+# How often somebody may ask, in each process; beyond it 429.
+ACTIONS_PER_MINUTE = env_int("GUESTHOUSE_ACTIONS_PER_MINUTE", 120)  # of one person
+ACTIONS_PER_GUEST_PER_MINUTE = env_int("GUESTHOUSE_ACTIONS_PER_GUEST_PER_MINUTE", 60)  # of all people
+REQUESTS_PER_MINUTE = env_int("GUESTHOUSE_REQUESTS_PER_MINUTE", 3000)  # of one person, reading
+REQUESTS_PER_ADDRESS_PER_MINUTE = env_int("GUESTHOUSE_REQUESTS_PER_ADDRESS_PER_MINUTE", 1200)  # without a session
+REFUSED_HANDSHAKES_PER_MINUTE = env_int("GUESTHOUSE_REFUSED_HANDSHAKES_PER_MINUTE", 60)  # of one address
+REFUSALS_PER_MINUTE = env_int("GUESTHOUSE_REFUSALS_PER_MINUTE", 60)  # of one person; each is recorded
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # as dashboard/http_request.py
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # a bulk act names each guest
 
 # Hosts and how they are read.
 HOSTS = env_hosts("GUESTHOUSE_HOSTS")

@@ -12,7 +12,9 @@ from typing import Any, cast
 from channels.auth import AuthMiddlewareStack
 from django.conf import settings
 
+from consoles.addresses import came_by_tls, client_address
 from consoles.close_codes import CloseCode
+from consoles.handshakes import seconds_to_wait, was_refused
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -27,7 +29,14 @@ class SignedInSockets:
         self._signed_in: Any = AuthMiddlewareStack(cast("Any", _OnlySignedIn(inner)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _from_our_origin(scope):
+        address, port = scope.get("client") or ("", 0)
+        address = client_address(address, _header(scope, b"x-forwarded-for"))
+        scope["client"] = [address, port]
+        if seconds := seconds_to_wait(address):
+            await _deny(receive, send, seconds=seconds)
+            return
+        if not _from_our_origin(scope) or not came_by_tls(_header(scope, b"x-forwarded-proto")):
+            was_refused(address)
             await _deny(receive, send)
             return
         await self._signed_in(scope, receive, send)
@@ -42,6 +51,7 @@ class _OnlySignedIn:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         user = scope["user"]
         if not user.is_authenticated or not user.is_active:
+            was_refused(scope["client"][0])
             await _deny(receive, send)
             return
         await self._inner(scope, receive, send)
@@ -53,10 +63,17 @@ def _from_our_origin(scope: Scope) -> bool:
     return len(origins) == 1 and origins[0].decode("latin-1").lower() in settings.ORIGINS
 
 
-async def _deny(receive: Receive, send: Send) -> None:
-    """HTTP 403 instead of the upgrade."""
+def _header(scope: Scope, name: bytes) -> str:
+    """Its last value, "" without one."""
+    values = [value for found, value in scope.get("headers", []) if found.lower() == name]
+    return values[-1].decode("latin-1") if values else ""
+
+
+async def _deny(receive: Receive, send: Send, *, seconds: int = 0) -> None:
+    """HTTP 403 instead of the upgrade; with `seconds` 429 (`one_port.py` answers so to this code)."""
     if (await receive())["type"] == "websocket.connect":
-        await send({"type": "websocket.close", "code": int(CloseCode.NOT_ALLOWED)})
+        code = CloseCode.TOO_FAST if seconds else CloseCode.NOT_ALLOWED
+        await send({"type": "websocket.close", "code": int(code), "reason": str(seconds or "")})
 
 
 async def no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:

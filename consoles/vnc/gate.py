@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.http.cookie import parse_cookie
 from django.utils import translation
 
+from consoles.addresses import came_by_tls
 from consoles.rights import signed_in
 
 TICKET_PREFIX = "t."
@@ -42,6 +43,8 @@ def visitor_of(header: Message, path: str) -> Visitor:
     # Exact: scheme, host and port as the browser writes them. Missing and "null" are no origin of ours.
     if len(origins) != 1 or origins[0] not in settings.ORIGINS:
         raise Forbidden("origin")
+    if not came_by_tls(header.get("X-Forwarded-Proto", "")):
+        raise Forbidden("scheme")
     request = HttpRequest()
     request.COOKIES = parse_cookie("; ".join(header.get_all("Cookie") or []))
     request.META = {"HTTP_ACCEPT_LANGUAGE": header.get("Accept-Language", "")}

@@ -19,7 +19,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from websockify.websocketproxy import ProxyRequestHandler
 
+from consoles.addresses import client_address
 from consoles.close_codes import CloseCode, ConsoleRefused
+from consoles.handshakes import SENTENCE, seconds_to_wait, was_refused
 from consoles.models import Kind, Ticket
 from consoles.sessions import LiveSession
 from consoles.tickets import redeem
@@ -71,19 +73,24 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
     def do_HEAD(self) -> None:
         self._answer(426, "")
 
-    def _answer(self, status: int, text: str) -> None:
+    def _answer(self, status: int, text: str, *, retry_after: int = 0) -> None:
         self.close_connection = True
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
+        if retry_after:
+            self.send_header("Retry-After", str(retry_after))
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
     def handle_upgrade(self) -> None:
-        """Before the upgrade: path, origin, session."""
+        """Before the upgrade: how often this address was refused, path, origin, session."""
+        if seconds := seconds_to_wait(self._peer()):
+            self._answer(429, SENTENCE.format(seconds=seconds), retry_after=seconds)
+            return
         if urlsplit(self.path).path != PATH:
             self._answer(404, "Not found.")
             return
@@ -92,6 +99,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 self.visitor = visitor_of(self.headers, self.path)
         except Forbidden as refusal:
             logger.info("console refused before the upgrade: %s", refusal)
+            was_refused(self._peer())
             self._answer(403, "Forbidden.")
             return
         self.connection.settimeout(HANDSHAKE_SECONDS)
@@ -129,6 +137,8 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                     visit = leaving.enter_context(closing(Visit(visitor.user, ticket.guest, ticket.mode)))
                     live = self._open(visitor, ticket, visit)
                 except ConsoleRefused as refusal:
+                    if ticket is None:
+                        was_refused(self._peer())
                     audit.record(
                         "console.open",
                         by=visitor.user,
@@ -180,7 +190,8 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
         return hosts.why_gone(guest) if isinstance(ending, Gone) else ending
 
     def _peer(self) -> str:
-        return str(self.client_address[0]) if isinstance(self.client_address, tuple) else ""
+        peer = str(self.client_address[0]) if isinstance(self.client_address, tuple) else ""
+        return client_address(peer, self.headers.get("X-Forwarded-For", ""))
 
 
 def _wrong() -> Ending:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from ipaddress import ip_address
 
 from django.http import HttpRequest, HttpResponse
+
+from consoles.addresses import client_address
 
 
 class ClientAddressMiddleware:
@@ -20,7 +20,6 @@ class ClientAddressMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        last = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
-        with suppress(ValueError):
-            request.META["REMOTE_ADDR"] = str(ip_address(last))
+        peer, forwarded_for = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+        request.META["REMOTE_ADDR"] = client_address(peer, forwarded_for)
         return self.get_response(request)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from guests.access.decisions import Action, may, may_on
 from guests.access.models import UNLIMITED, Grant, Limits, Role, Scope
-from guests.audit import record
+from guests.audit import RecordedDenial, record
 from guests.inventory.models import Guest, Host, Tag
 
 Holder = AbstractBaseUser | Group
@@ -95,7 +94,7 @@ def _refuse_strangers(
         role=role.value,
         on=f"{_scope_of(on)} {on or ''}".strip(),
     )
-    raise PermissionDenied(_("You can give and take only what you are administrator of."))
+    raise RecordedDenial(_("You can give and take only what you are administrator of."))
 
 
 def _record(

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from guests.access.decisions import Action, may
-from guests.audit import record
+from guests.audit import RecordedDenial, record
 from guests.inventory.models import Guest, Tag
 
 MOST_TAGS = 20
@@ -35,7 +35,7 @@ def set_tags(guest: Guest, names: Iterable[str], *, by: AbstractBaseUser, addres
     wanted = sorted(names)
     if not may(by, Action.GRANT, guest):
         record("guest.tags", by=by, guest=guest, outcome="denied", address=address, asked=wanted)
-        raise PermissionDenied(_("Only administrators of this guest set its tags."))
+        raise RecordedDenial(_("Only administrators of this guest set its tags."))
     with transaction.atomic():
         before = sorted(guest.tags.values_list("name", flat=True))
         if before == wanted:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
 
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest, Host
+
+
+class RecordedDenial(PermissionDenied):
+    """A refusal that stands in the record already, said more exactly than the door could."""
 
 
 def record(

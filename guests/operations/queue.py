@@ -7,14 +7,13 @@ import time
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from guests.access import may
 from guests.access.tokens import token_of
-from guests.audit import record
+from guests.audit import RecordedDenial, record
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.models import Guest
 from guests.operations.kinds import KINDS
@@ -45,10 +44,10 @@ def ask(
     found = KINDS[kind]
     if not may(by, found.action, guest):
         record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address)
-        raise PermissionDenied(_("You may look at this guest, but not do this."))
+        raise RecordedDenial(_("You may look at this guest, but not do this."))
     if refusal := found.refusal(by, guest, parameters or {}):
         record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address, asked=parameters or {})
-        raise PermissionDenied(refusal)
+        raise RecordedDenial(refusal)
     with transaction.atomic():
         revision = next_revision(Feed.OPERATIONS)
         operation, created = Operation.objects.get_or_create(
@@ -87,7 +86,7 @@ def cancel(operation: Operation, *, by: AbstractBaseUser, address: str = "") -> 
     kind = KINDS[operation.kind]
     if not may(by, kind.action, operation.guest):
         record(f"guest.{operation.kind}.cancel", by=by, guest=operation.guest, outcome="denied", address=address)
-        raise PermissionDenied(_("You may look at this guest, but not do this."))
+        raise RecordedDenial(_("You may look at this guest, but not do this."))
     stoppable = [OperationState.QUEUED]
     if kind.cancellable:
         stoppable += [OperationState.RUNNING, OperationState.WAITING]

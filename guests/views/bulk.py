@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
@@ -17,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from guests.access import Action, visible_to
-from guests.audit import record
+from guests.audit import RecordedDenial, record
 from guests.inventory.models import Guest
 from guests.operations import ask, new_key, wait_for_end
 from guests.operations.models import Operation
@@ -85,7 +84,7 @@ def _allowed(request: HttpRequest, kind: str, ids: list[UUID]) -> list[Guest]:
     if refused:
         for guest in refused:
             record(f"guest.{kind}", by=request.user, guest=guest, outcome="denied", address=_address(request))
-        raise PermissionDenied(
+        raise RecordedDenial(
             _("Nothing was done: you may look at %(name)s, but not do this.") % {"name": refused[0].name}
         )
     return [found[pk] for pk in ids]

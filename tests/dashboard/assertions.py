@@ -22,6 +22,7 @@ _RELAY = "tests/consoles/vnc/test_relay.py"
 _FILTER = "tests/consoles/vnc/test_rfb_filter.py"
 _BROKER = "tests/consoles/text/test_broker.py"
 _PROTOCOL = "tests/consoles/text/test_protocol.py"
+_SHARED = "tests/consoles/text/test_shared_console.py"
 _HOSTILE_XML = "tests/guests/hypervisor/test_domain_xml_hostile.py"
 _STREAMS = "tests/guests/hypervisor/test_streams_and_graphics.py"
 
@@ -72,13 +73,30 @@ ELSEWHERE: dict[str, list[str]] = {
         f"{_BROKER}::test_a_watcher_sees_and_cannot_type",
         f"{_BROKER}::test_a_watcher_who_claims_control_is_refused",
     ],
+    "C15": [
+        f"{_SHARED}::test_only_administrators_take_over_and_it_is_recorded",
+        "tests/consoles/text/test_device.py::test_a_device_that_is_held_is_taken_by_force_once_and_never_fought_for",
+        "tests/live/test_console_log.py::test_an_administrator_takes_a_console_over_and_never_fights_back",
+    ],
+    "C17": [
+        f"{_SHARED}::test_a_console_ends_with_its_longest_time",
+        f"{_SHARED}::test_who_says_to_be_here_puts_the_end_off",
+        f"{_SESSIONS}::test_a_console_ends_with_the_right_to_it",
+    ],
     "C18": [f"{_FILTER}::test_a_controller_s_messages_pass_except_power"],
     "E2": [f"{_HOSTILE_XML}::test_any_name_that_xml_can_carry_comes_back_as_it_is"],
     "E12": [
         f"{_STREAMS}::test_nothing_but_loopback_is_dialled_for_a_guest_of_this_machine",
         f"{_STREAMS}::test_nothing_but_the_host_is_dialled_for_a_remote_guest",
     ],
+    "F9": [
+        "tests/browser/test_text_console_tools.py::test_a_hostile_file_changes_neither_title_nor_clipboard",
+        "tests/browser/test_text_console.py::test_hostile_output_reaches_nothing_outside_the_terminal",
+    ],
     "F10": [
+        "tests/consoles/text/test_log_views.py::test_nobody_else_reads_a_log",
+        "tests/consoles/text/test_console_log.py::test_finished_parts_are_compressed_and_the_oldest_leave_at_the_cap",
+        "tests/consoles/text/test_recorder.py::test_a_full_disk_ends_the_recording_says_so_and_delays_nobody",
         "tests/consoles/vnc/test_recordings.py::"
         "test_a_recording_holds_what_was_shown_and_how_it_was_wanted_and_nothing_typed",
         "tests/consoles/vnc/test_recordings.py::test_on_a_full_disk_the_console_goes_on_or_is_not_opened",
@@ -89,10 +107,6 @@ ELSEWHERE: dict[str, list[str]] = {
 }
 
 PENDING: dict[str, str] = {
-    "C12": "handshake floods are bounded by caps and deadlines; a rate per address is to come",
-    "C15": "taking over a text console that another client of the host holds comes with shared consoles",
-    "C16": "TLS ends at the reverse proxy; the packaging tests will try ws:// on the plain port",
-    "C17": "an absolute lifetime of consoles; permission is checked again every 20 s and on every push already",
     "D2": "in the browser: CSRF header after a boosted navigation and after a new session",
     "E3": "guests are not created yet; any name libvirt accepts is shown (D7)",
     "E5": "raw domain XML is accepted from nobody yet",
@@ -101,7 +115,5 @@ PENDING: dict[str, str] = {
     "E8": "hosts are named by the operator's environment only; pages do not take URIs yet",
     "E9": "as E8",
     "E10": "as E8",
-    "F1": "one operation for one idempotency key holds in the database; action rates per person are to come",
-    "F9": "in the browser, with a hostile byte file in the text console",
     "F12": "file modes and separate users of the packaged units",
 }

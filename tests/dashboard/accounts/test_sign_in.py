@@ -239,11 +239,12 @@ def test_D10_a_client_cannot_choose_its_address(client: Client) -> None:
         ("", "127.0.0.1"),
     ],
 )
-def test_D10_behind_a_proxy_only_its_own_entry_counts(header: str, address: str) -> None:
+def test_D10_behind_a_proxy_only_its_own_entry_counts(header: str, address: str, settings: Any) -> None:
     from django.http import HttpRequest
 
     from dashboard.accounts.addresses import ClientAddressMiddleware
 
+    settings.BEHIND_PROXY = True
     request = HttpRequest()
     request.META |= {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": header}
     ClientAddressMiddleware(lambda seen: HttpResponse(seen.META["REMOTE_ADDR"]))(request)
