@@ -66,7 +66,9 @@ class Verdict:
 
 
 def signed_in(session_key: str) -> AbstractBaseUser | None:
-    """The active person whom this session signs in now, as django.contrib.auth.get_user() would find them."""
+    """The active person whom this session signs in now. Only read: Django's and Channels' own `get_user` renew or end a
+    session that was made with a former secret key, and a handshake cannot give the browser a new cookie.
+    """
     session = _SESSION.first(key=session_key, now=timezone.now())
     stored = session.get_decoded() if session else {}
     user = _USER.first(id=stored[SESSION_KEY]) if SESSION_KEY in stored else None

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from channels.auth import AuthMiddlewareStack
+from channels.db import database_sync_to_async
+from channels.sessions import SessionMiddlewareStack
 from django.conf import settings
 
 from consoles.addresses import came_by_tls, client_address
 from consoles.close_codes import CloseCode
 from consoles.handshakes import seconds_to_wait, was_refused
+from consoles.rights import signed_in
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -26,7 +28,7 @@ class SignedInSockets:
     """Wraps the router of all websocket routes."""
 
     def __init__(self, inner: Any) -> None:
-        self._signed_in: Any = AuthMiddlewareStack(cast("Any", _OnlySignedIn(inner)))
+        self._signed_in: Any = SessionMiddlewareStack(cast("Any", _OnlySignedIn(inner)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         address, port = scope.get("client") or ("", 0)
@@ -43,14 +45,14 @@ class SignedInSockets:
 
 
 class _OnlySignedIn:
-    """Behind Channels' sessions: `scope["user"]` is known."""
+    """Behind Channels' sessions: puts the person into `scope["user"]`."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        user = scope["user"]
-        if not user.is_authenticated or not user.is_active:
+        scope["user"] = await database_sync_to_async(signed_in)(scope["session"].session_key or "")
+        if scope["user"] is None:
             was_refused(scope["client"][0])
             await _deny(receive, send)
             return

@@ -37,6 +37,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         "GUESTHOUSE_DATA_DIR": str(data),
         "GUESTHOUSE_RUNTIME_DIR": str(runtime),
         "PORT": str(port),
+        "GUESTHOUSE_REFUSED_HANDSHAKES_PER_MINUTE": "3",
         "GUESTHOUSE_DEBUG": "1",  # static files without collectstatic
     }
     environment.pop("GUESTHOUSE_URL", None)
@@ -158,6 +159,63 @@ def test_half_sent_requests_cost_no_cpu(web: Web) -> None:
     for browser in browsers:
         browser.close()
     assert used < 0.3
+
+
+@pytest.mark.parametrize("how", ["told", "chunked"])
+def test_a_body_that_is_too_long_is_answered_413_and_not_kept(web: Web, how: str) -> None:
+    before = memory_kib(web)
+    with web.connect() as browser:
+        head = f"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nConnection: close\r\n"
+        piece = b"x" * (1 << 16)
+        if how == "told":
+            browser.sendall(f"{head}Content-Length: {len(piece) * 200}\r\n\r\n".encode())
+        else:
+            browser.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        for _ in range(200):  # 12.5 MiB
+            browser.sendall(piece if how == "told" else b"%x\r\n%s\r\n" % (len(piece), piece))
+        browser.sendall(b"" if how == "told" else b"0\r\n\r\n")
+        answer = everything(browser)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"content-security-policy: default-src 'none'" in answer.lower()
+    assert memory_kib(web) - before < 8 << 10
+
+
+def test_a_body_without_end_is_cut_off(web: Web) -> None:
+    with web.connect() as browser, pytest.raises(OSError):
+        browser.sendall(f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nContent-Length: {1 << 40}\r\n\r\n".encode())
+        for _ in range(4000):
+            browser.sendall(b"x" * (1 << 16))
+            time.sleep(0.0005)
+
+
+def test_what_is_no_http_is_answered_with_our_headers(web: Web) -> None:
+    with web.connect() as browser:
+        browser.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nX_Bad\x0b: 1\r\n\r\n".encode("latin-1"))
+        browser.shutdown(socket.SHUT_WR)
+        answer = everything(browser)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<style" not in answer
+
+
+def test_C12_one_handshake_too_many_is_answered_429(web: Web) -> None:
+    request = (
+        f"GET /ws/live/ HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Origin: http://127.0.0.1:{web.port}\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+    answers = []
+    for _ in range(4):
+        with web.connect() as browser:
+            browser.sendall(request)
+            answers.append(everything(browser))
+    assert [answer.split()[1] for answer in answers] == [b"403", b"403", b"403", b"429"]
+    assert b"Retry-After: " in answers[-1]
+    assert b"Too many refused connections from your address. Try again in " in answers[-1]
+
+
+def memory_kib(web: Web) -> int:
+    status = Path(f"/proc/{web.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
 
 
 def test_sigterm_ends_it_with_connections_open(web: Web) -> None:

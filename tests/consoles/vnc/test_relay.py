@@ -12,6 +12,7 @@ import pytest
 import websocket
 from pytest_django import Settings
 
+from consoles import handshakes
 from consoles.models import ConsoleSession, Mode
 from consoles.vnc import frames, header_reader, pump, server
 from guests.access.models import Grant
@@ -440,3 +441,31 @@ def test_ended_consoles_leave_no_descriptor_and_no_thread(relay: Relay, guest: G
         visit()
     # The test's own RFB server keeps one for each visit.
     assert descriptors() - before <= 5 + 1
+
+
+def test_C12_a_flood_of_made_up_tickets_is_turned_away_and_costs_no_call(
+    relay: Relay, guest: Guest, person: MakePerson, settings: Settings, rfb_server: RFBServer
+) -> None:
+    settings.REFUSED_HANDSHAKES_PER_MINUTE = 3
+    handshakes.forget()
+    ada = person()
+    for _ in range(3):
+        assert close_of(relay.connect(ada, guest, token="x" * 43))[0] == 4403
+    recorded = AuditRecord.objects.filter(outcome="denied").count()
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        relay.connect(ada, guest)
+    assert refused.value.status_code == 429
+    assert 0 < int(refused.value.resp_headers["retry-after"]) <= 60
+    assert AuditRecord.objects.filter(outcome="denied").count() == recorded == 3
+    assert rfb_server.shared == []  # nobody was connected to the guest
+    handshakes.forget()
+    handshake(relay.connect(ada, guest))
+
+
+def test_C16_behind_a_proxy_of_an_https_site_a_console_comes_by_tls_only(
+    relay: Relay, guest: Guest, person: MakePerson, settings: Settings
+) -> None:
+    settings.HTTPS = settings.BEHIND_PROXY = True
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        relay.connect(person(), guest)
+    assert refused.value.status_code == 403
