@@ -6,7 +6,6 @@ import time
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,7 +18,7 @@ from dashboard.api.keys import Key
 from dashboard.api.operations import OperationShape, Wait
 from guests.access import ACTIONS, Action, guest_for, limits_on, may
 from guests.access.tokens import token_of
-from guests.audit import record
+from guests.audit import RecordedDenial, record
 from guests.forms import MemoryForm, VCPUsForm
 from guests.forms.resize_plan import Standing, memory_standing, vcpus_standing
 from guests.inventory.models import Guest
@@ -177,8 +176,8 @@ def _guest(request: HttpRequest, guest_id: UUID, action: Action, what: str) -> t
         record(f"guest.{what}", by=user, guest=guest, outcome="denied", address=address_of(request))
         token = token_of(user)
         if token and not token.gives(ACTIONS[action]):
-            raise PermissionDenied(_("This token may only read. Make one that may also operate."))
-        raise PermissionDenied(_("You may look at this guest, but not do this."))
+            raise RecordedDenial(_("This token may only read. Make one that may also operate."))
+        raise RecordedDenial(_("You may look at this guest, but not do this."))
     return guest, user
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import settings as site_settings
+from django.core.cache import cache
 from django.db import DatabaseError
 from django.test import Client
 from pytest_django import Settings
@@ -35,6 +36,7 @@ def nobody_was_here_before() -> Iterator[None]:
     for bucket in BUCKETS:
         bucket.forget()
     handshakes.forget()
+    cache.clear()  # where django-allauth counts sign-ins
     yield
     for bucket in BUCKETS:
         bucket.forget()

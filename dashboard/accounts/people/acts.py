@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.accounts.sessions import end_sessions
 from guests.access import Action, may
-from guests.audit import record
+from guests.audit import RecordedDenial, record
 
 ALPHABET = string.ascii_letters + string.digits
 LENGTH = 24  # characters of 62: 142 bits
@@ -114,7 +114,7 @@ def _refuse_others(by: User, person: User, action: str, address: str) -> None:
     if may(by, Action.PEOPLE) and (by.is_superuser or not person.is_superuser):
         return
     record(action, by=by, outcome="denied", address=address, person=person.get_username())
-    raise PermissionDenied(_("Only superusers change the accounts of superusers."))
+    raise RecordedDenial(_("Only superusers change the accounts of superusers."))
 
 
 def _record(action: str, by: User, person: User, address: str, **detail: Any) -> None:
