@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
-from consoles.console_settings import setting_of
+from consoles.console_settings import screen_recordings_of
 from consoles.disk_thread import DiskThread
 from consoles.models import RecordingEnd, ScreenRecording, ScreenRecordings
 from consoles.sessions import LiveSession
@@ -61,14 +61,14 @@ class Recordings:
         Raises ConsoleRefused where it must be and cannot.
         """
         with self._database.lent():
-            wanted = setting_of(visit.guest).screen
-            recorder = self._begin(visit, live, must=wanted == ScreenRecordings.MUST) if wanted != "off" else None
+            wanted = screen_recordings_of(visit.guest.pk)
+            must = wanted == ScreenRecordings.MUST
+            begun = None if wanted == ScreenRecordings.OFF else self._begin(visit, live, must=must)
         try:
             yield
         finally:
-            if recorder is not None:
-                with self._database.lent():
-                    self._end(visit, *recorder)
+            if begun is not None:
+                self._end(visit, *begun)
 
     def _begin(self, visit: Visit, live: LiveSession, *, must: bool) -> tuple[ScreenRecording, Recorder] | None:
         guest = visit.guest
@@ -104,8 +104,9 @@ class Recordings:
         visit.taps = tuple(tap for tap in visit.taps if tap is not recorder)
         row.end, row.ended_at = recorder.finish(FINISH_SECONDS), timezone.now()
         row.size, row.milliseconds = recorder.size, recorder.milliseconds
-        row.save(update_fields=["end", "ended_at", "size", "milliseconds"])
-        forget_oldest(visit.guest)
+        with self._database.lent():
+            row.save(update_fields=["end", "ended_at", "size", "milliseconds"])
+            forget_oldest(visit.guest)
 
 
 def forget_oldest(guest: Guest) -> None:

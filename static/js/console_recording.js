@@ -1,4 +1,4 @@
-// Whether the console's log is written, in words at the foot of the page.
+// Whether the console's log is written, or its screen recorded, in words at the foot of the page.
 export function addRecording(view, place) {
   view.addEventListener("status", ({ detail: { recording } }) => {
     if (!recording) return;

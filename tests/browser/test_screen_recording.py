@@ -22,8 +22,8 @@ from guests.inventory.models import Guest
 change_setting(Guest.objects.get(name="{guest}"), keyboard=Sharing.ALL, record=False,
                screen=ScreenRecordings.{how}, by=User.objects.get(username="admin"))
 """
-DRAWN = "() => document.querySelector('#screen canvas')?.width >= 640"
-PIXELS = "document.querySelector('#screen canvas').toDataURL()"
+DRAWN = "() => document.querySelector('[data-part=screen] canvas, #screen canvas')?.width >= 640"
+PIXELS = "document.querySelector('[data-part=screen] canvas, #screen canvas').toDataURL()"
 
 
 def picture(page: Page) -> Image.Image:
@@ -62,7 +62,7 @@ def test_what_was_seen_is_recorded_and_played_back_alike(
     page.goto(f"/guests/{guest}/console/vnc/")
     expect(page.locator(".gh-recorded")).to_contain_text("Recorded")
     page.wait_for_function(DRAWN, timeout=30_000)
-    page.locator("#screen canvas").click()
+    page.locator("[data-part=screen] canvas, #screen canvas").click()
     page.keyboard.type("clear; seq 1 40; echo recorded-$((6*7))\n", delay=30)
     page.wait_for_timeout(2500)
     seen = picture(page)
