@@ -206,6 +206,8 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
 # Per name and address (adapter.py) and per address: a right password is refused, too, while it lasts.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key", "login": "30/m/ip"}
+MFA_ADAPTER = "dashboard.accounts.second_factors.SecondFactorAdapter"
+MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 USERSESSIONS_TRACK_ACTIVITY = True
 

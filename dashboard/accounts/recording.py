@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.signals import password_changed, password_set
-from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
+from allauth.mfa.signals import (
+    authentication_failed,
+    authenticator_added,
+    authenticator_removed,
+    authenticator_reset,
+)
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import Signal
@@ -31,6 +36,7 @@ def connect() -> None:
         (authenticator_added, _second_factor_changed),
         (authenticator_removed, _second_factor_changed),
         (authenticator_reset, _second_factor_changed),
+        (authentication_failed, _second_step_failed),
     ]
     for signal, receiver in receivers:
         signal.connect(receiver, dispatch_uid=f"audit-{receiver.__name__}-{id(signal)}")
@@ -61,3 +67,8 @@ def _password_changed(request: HttpRequest, user: AbstractBaseUser, **_kwargs: A
 
 def _second_factor_changed(request: HttpRequest, user: AbstractBaseUser, authenticator: Any, **_kwargs: Any) -> None:
     audit.record("account.second_factor", by=user, address=address_of(request), kind=str(authenticator.type))
+
+
+def _second_step_failed(request: HttpRequest, user: AbstractBaseUser, authenticator: Any, **_kwargs: Any) -> None:
+    kind = str(authenticator.type)
+    audit.record("account.second_step", by=user, outcome="failed", address=address_of(request), kind=kind)

@@ -7,6 +7,8 @@ and login codes by e-mail. A forgotten password is set anew by an administrator,
 from __future__ import annotations
 
 from allauth.account import views
+from allauth.mfa.webauthn.views import login_webauthn
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 
 from dashboard.accounts.views import sign_in
@@ -17,6 +19,7 @@ urlpatterns = [
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
     path("password/change/", views.password_change, name="account_change_password"),
+    path("2fa/webauthn/login/", login_not_required(login_webauthn), name="mfa_login_webauthn"),  # with a passkey
     path("2fa/", include("allauth.mfa.urls")),
     path("sessions/", include("allauth.usersessions.urls")),
     path("", include("dashboard.accounts.tokens.urls")),

@@ -32,6 +32,7 @@ OPEN = {
     # Second steps of a sign-in; without the first they lead back to it.
     "accounts/2fa/authenticate/",
     "accounts/reauthenticate/",
+    "accounts/2fa/webauthn/login/",  # a sign-in with a passkey
 }
 
 
