@@ -17,7 +17,7 @@ from guests.hypervisor.reading import get_guest, list_stats
 from guests.resources import GuestState
 from tests.browser.axe import findings
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.browser.text_consoles import press_enter_for_a_prompt, run
+from tests.browser.text_consoles import press_enter_for_a_prompt, run, wait_for
 from tests.labs.product import Product
 from tests.live.hypervisor_guest import until
 from tests.xen.test_xen_host import DEFINITION
@@ -99,6 +99,7 @@ def test_a_para_virtualised_guest_is_started_resized_typed_into_paused_and_shut_
 
     page.goto(f"{address}console/text/")
     expect(page.locator("#state")).to_have_attribute("data-state", "live", timeout=SLOW)
+    wait_for(page, "is up on hvc0", 180)
     page.locator(".xterm-helper-textarea").focus()
     press_enter_for_a_prompt(page)
     run(page, "nproc", "\n1\n")
