@@ -243,6 +243,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # a bulk act names each guest
 
 # Hosts and how they are read.
 HOSTS = env_hosts("GUESTHOUSE_HOSTS")
+# Where other hosts reach a host with the memory of migrated guests, where that is not the address in its URI.
+MIGRATION_ADDRESSES = env_hosts("GUESTHOUSE_MIGRATION_ADDRESSES")
 TICK_SECONDS = env_float("GUESTHOUSE_TICK_SECONDS", 10.0)
 OPEN_DEADLINE_SECONDS = env_float("GUESTHOUSE_OPEN_DEADLINE_SECONDS", 10.0)
 KEEPALIVE_INTERVAL_SECONDS = 3  # a hung host is noticed after interval × (count + 1) = 12 s

@@ -28,6 +28,7 @@ class Action(StrEnum):
     POWER = "power"
     RESIZE = "resize"
     DEVICES = "devices"  # what a guest is made of: NICs, and the networks they lead to
+    MIGRATE = "migrate"  # to another host, where the same is needed
     TAKE_OVER = "take_over"  # take consoles from other clients of the host and from other people, send people away
     STATUS = "status"  # make status pages
     GRANT = "grant"
@@ -43,6 +44,7 @@ ACTIONS: dict[Action, Role] = {
     Action.POWER: Role.OPERATOR,
     Action.RESIZE: Role.OPERATOR,
     Action.DEVICES: Role.ADMINISTRATOR,
+    Action.MIGRATE: Role.ADMINISTRATOR,
     Action.TAKE_OVER: Role.ADMINISTRATOR,
     Action.STATUS: Role.ADMINISTRATOR,
     Action.GRANT: Role.ADMINISTRATOR,

@@ -92,6 +92,10 @@ def _sentence(code: int, guest: str) -> str:
             "The host's system refused this for %(guest)s: a file or device may be missing."
         ),
         libvirt.VIR_ERR_INTERNAL_ERROR: _("The host failed at this for %(guest)s; its administrator can see why."),
+        libvirt.VIR_ERR_MIGRATE_UNSAFE: _(
+            "A disk of %(guest)s is not on storage that both hosts share, or its host caches it: copy the storage too, "
+            "or set the disk's cache to “none”."
+        ),
         libvirt.VIR_ERR_DOM_EXIST: _("The host already has a guest of this name or UUID."),
     }
     if code in _DENIED:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from guests.hypervisor.graphics_devices import add_vnc, keep_vnc_inside
+from guests.hypervisor.migrating import abort_job, migrate
 from guests.hypervisor.nics import add_nic, change_nic, remove_nic
 from guests.hypervisor.power import force_off, pause, reboot, reset, resume, shut_down, start
 from guests.hypervisor.resizing import set_current_memory, set_maximum_memory, set_maximum_vcpus, set_vcpus
 from guests.hypervisor.text_devices import add_serial_console, set_host_log
 
 __all__ = [
+    "abort_job",
     "add_nic",
     "add_serial_console",
     "add_vnc",
     "change_nic",
     "force_off",
     "keep_vnc_inside",
+    "migrate",
     "pause",
     "reboot",
     "remove_nic",

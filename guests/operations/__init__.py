@@ -1,6 +1,18 @@
 """What may be asked of a guest or host: `ask` puts it into the queue, the host's worker does it."""
 
-from guests.operations import graphics, memory, nics, power, text_devices, vcpus  # each registers its kinds
+from guests.operations import graphics, memory, migration, nics, power, text_devices, vcpus  # each registers its kinds
 from guests.operations.queue import ask, cancel, new_key, wait_for_end
 
-__all__ = ["ask", "cancel", "graphics", "memory", "new_key", "nics", "power", "text_devices", "vcpus", "wait_for_end"]
+__all__ = [
+    "ask",
+    "cancel",
+    "graphics",
+    "memory",
+    "migration",
+    "new_key",
+    "nics",
+    "power",
+    "text_devices",
+    "vcpus",
+    "wait_for_end",
+]

@@ -35,6 +35,9 @@ class Progress(Protocol):
     def moved(self, done: int, total: int) -> None:
         """It moved."""
 
+    def under_way(self, done: int | None = None, total: int | None = None, rate: int | None = None) -> None:
+        """The host works at it, so far, at so much a second; no other operation may pass meanwhile."""
+
     def is_cancelled(self) -> bool:
         """Whether the asker wants it ended."""
 

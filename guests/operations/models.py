@@ -55,9 +55,11 @@ class Operation(models.Model):
     message = models.CharField(max_length=500, default="", blank=True)  # a sentence for people
     detail = models.CharField(max_length=2000, default="", blank=True)  # libvirt's own words, for administrators
     field = models.CharField(max_length=40, default="", blank=True)  # the form field that a refusal belongs to
-    # How far the guest came, of how much: KiB moved by the balloon, seconds waited for a shut-down.
+    # How far the guest came, of how much: KiB moved by the balloon, seconds waited for a shut-down,
+    # bytes sent to another host or to disk.
     progress_done = models.BigIntegerField(null=True)
     progress_total = models.BigIntegerField(null=True)
+    progress_rate = models.BigIntegerField(null=True)  # of what is counted, per second
     cancel_asked = models.BooleanField(default=False)
     epoch = models.BigIntegerField(default=0)  # of the lease of the worker that runs it
     started_at = models.DateTimeField(null=True)

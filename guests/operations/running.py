@@ -70,6 +70,11 @@ class RunningOperation:
     def moved(self, done: int, total: int) -> None:
         self.waiting(done, total)
 
+    def under_way(self, done: int | None = None, total: int | None = None, rate: int | None = None) -> None:
+        if self._told != (done, total):
+            self._told = (done, total)
+            self._write(progress_done=done, progress_total=total, progress_rate=rate, moved_at=timezone.now())
+
     def is_cancelled(self) -> bool:
         return Operation.objects.filter(pk=self.operation.pk, cancel_asked=True).exists()
 

@@ -52,6 +52,8 @@ def _found_out(operation: Operation, connection: Connection) -> Outcome:
     try:
         guest = get_guest(connection, row.uuid)
     except GuestNotFound as error:
+        if row.host_id != operation.host_id and operation.parameters.get("to") == row.host.name:
+            return Outcome(OperationState.DONE, _("It is on %(host)s now.") % {"host": row.host.name})
         return Outcome(OperationState.UNKNOWN, _("Nobody saw what came of this, and the guest is gone."), error.detail)
     reached = kind.reached(guest, operation.parameters)
     after = _state_and_sizes(guest)

@@ -24,6 +24,7 @@ from guests.inventory.mac_uses import duplicate_macs
 from guests.inventory.models import Guest, HostState
 from guests.inventory.networks import leases_of
 from guests.operations import new_key
+from guests.operations.destinations import why_it_stays
 from guests.operations.models import Operation
 from guests.resources import Virtualisation
 from guests.views.console_choices import ConsoleChoice, console_choices
@@ -38,6 +39,7 @@ RECENT = 6
 LOOKED_AT = 12  # operations in which the last resize is looked for
 PAGE_SIZE = 50
 MOST_SLOTS = 16
+LONG = {"migrate"}  # kinds whose course the header shows
 
 # Element ids of the parts; each has a template guests/guest_<part>.html, whose root element bears the id.
 MEMORY = ("memory_head", "memory_now", "memory_form")
@@ -49,6 +51,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "devices": ("header", "device_cards"),
     "history": ("header", "past"),
     "access": ("header",),  # its forms stay as they are typed
+    "migrate": ("header",),
 }
 PARTS = frozenset(part for parts in TABS.values() for part in parts)
 ROLES = list(Role)
@@ -78,6 +81,10 @@ class GuestCards:
     @cached_property
     def may_resize(self) -> bool:
         return self._may(Action.RESIZE)
+
+    @cached_property
+    def may_migrate(self) -> bool:
+        return self._may(Action.MIGRATE)
 
     @cached_property
     def limits(self) -> Limits:
@@ -119,6 +126,10 @@ class GuestCards:
     def menu_acts(self) -> list[Act]:
         """The others but force off, and pause, whose button a phone has no room for."""
         return [act for act in self.acts if act.kind in {"pause", "reboot", "reset"}]
+
+    @property
+    def can_migrate(self) -> bool:
+        return self.may_migrate and not self.is_stale and not why_it_stays(self.guest)
 
     @property
     def can_force_off(self) -> bool:
@@ -175,6 +186,12 @@ class GuestCards:
     def running_power(self) -> OperationLine | None:
         """The power operation that is under way, for the header."""
         found = next((o for o in self.recent if not o.is_over and o.kind in ACTS), None)
+        return describe(found) if found else None
+
+    @cached_property
+    def on_its_way(self) -> OperationLine | None:
+        """The long operation that is under way, with how far it came."""
+        found = next((o for o in self.recent if not o.is_over and o.kind in LONG), None)
         return describe(found) if found else None
 
     @cached_property

@@ -54,7 +54,7 @@ def fragment(request: HttpRequest, guest_id: UUID, name: str) -> HttpResponse:
     return parts_answer(cards, [part])
 
 
-def show_tab(cards: GuestCards, tab: str, *, status: int = 200) -> HttpResponse:
-    """One tab as a whole page."""
-    context = {"page": cards, "guest": cards.guest, "host": cards.host, "tab": tab, "section": "guests"}
+def show_tab(cards: GuestCards, tab: str, *, status: int = 200, **more: object) -> HttpResponse:
+    """One tab as a whole page; `more` is for its template."""
+    context = {"page": cards, "guest": cards.guest, "host": cards.host, "tab": tab, "section": "guests", **more}
     return render(cards.request, f"guests/guest_{tab}.html", context, status=status)

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -150,7 +151,8 @@ def cancel_operation(request: HttpRequest, operation_id: UUID) -> HttpResponse:
         messages.info(request, _("The operation was asked to end."))
     else:
         messages.warning(request, _("It was too late to end this operation."))
-    return redirect("guests:operations")
+    target = request.POST.get("next", "")
+    return redirect(target if url_has_allowed_host_and_scheme(target, None) else "guests:operations")
 
 
 def _operation(request: HttpRequest, operation_id: UUID) -> Operation:
@@ -161,16 +163,23 @@ def _operation(request: HttpRequest, operation_id: UUID) -> Operation:
 
 
 def _lines(request: HttpRequest, operations: list[Operation]) -> list[tuple[OperationLine, bool]]:
-    """Each in words, and whether this person may end it now; one query for all of them."""
-    open_guests = [operation.guest_id for operation in operations if not operation.is_over and operation.guest_id]
-    moved: set[UUID] = set()
-    if open_guests:
-        moved = set(visible_to(request.user, Action.POWER).filter(pk__in=open_guests).values_list("pk", flat=True))
+    """Each in words, and whether this person may end it now; one query for each action that those under way need."""
+    open_ones = [operation for operation in operations if not operation.is_over and operation.guest_id]
+    actions = {KINDS[operation.kind].action for operation in open_ones if operation.kind in KINDS}
+    theirs: dict[Action, set[UUID]] = {
+        action: set(
+            visible_to(request.user, action)
+            .filter(pk__in=[operation.guest_id for operation in open_ones])
+            .values_list("pk", flat=True)
+        )
+        for action in actions
+    }
     lines = []
     for operation in operations:
         line = describe(operation)
         stoppable = line.cancellable or (operation.state == OperationState.QUEUED and not operation.cancel_asked)
-        lines.append((line, stoppable and operation.guest_id in moved))
+        may_stop = operation.kind in KINDS and operation.guest_id in theirs.get(KINDS[operation.kind].action, ())
+        lines.append((line, stoppable and may_stop))
     return lines
 
 

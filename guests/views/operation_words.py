@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from guests.forms.amounts import exact_text
 from guests.operations.kinds import KINDS
 from guests.operations.models import Operation
+from guests.templatetags.guesthouse import lasting
+from guests.units import rate_number, size_text
 
 MEMORY_BEFORE = {"set_current_memory": "current_kib", "set_maximum_memory": "maximum_kib"}
 NEXT_BOOT_ONLY = {
@@ -21,6 +23,7 @@ NEXT_BOOT_ONLY = {
     "add_graphics",
     "keep_graphics_inside",
 }
+SENDING = {"migrate"}  # kinds whose progress is in bytes
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
 
@@ -35,6 +38,7 @@ class OperationLine:
     where: str  # now, at next boot, or both; "" where there is no difference
     forced: bool
     percent: int | None  # how far it came, while it moves
+    course: str  # the same in words, with rate and time left: of what is sent
     cancellable: bool
     took: timedelta | None  # from its start to its end
 
@@ -51,6 +55,7 @@ def describe(operation: Operation) -> OperationLine:
         where=_where(operation),
         forced=bool(operation.parameters.get("force")),
         percent=progress_percent(operation),
+        course=_course(operation),
         cancellable=bool(kind and kind.cancellable and not operation.is_over and not operation.cancel_asked),
         took=operation.ended_at - operation.started_at if operation.ended_at and operation.started_at else None,
     )
@@ -63,7 +68,22 @@ def progress_percent(operation: Operation) -> int | None:
     return round(100 * min(1.0, max(0.0, operation.progress_done / operation.progress_total)))
 
 
+def _course(operation: Operation) -> str:
+    """How far an operation that sends bytes came: "1.2 GiB of 3.0 GiB, 120 MiB/s, 15 s left"."""
+    done, total, rate = operation.progress_done, operation.progress_total, operation.progress_rate
+    if operation.is_over or operation.kind not in SENDING or done is None or not total:
+        return ""
+    words = [_("%(done)s of %(total)s") % {"done": size_text(done), "total": size_text(total)}]
+    if rate:
+        number, unit = rate_number(rate)
+        words.append(f"{number} {unit}")
+        words.append(_("%(time)s left") % {"time": lasting(timedelta(seconds=max(0, total - done) / rate))})
+    return ", ".join(words)
+
+
 def _values(operation: Operation) -> tuple[str, str]:
+    if isinstance(to := operation.parameters.get("to"), str):
+        return str(operation.before.get("host", "")), to
     kib, count = operation.parameters.get("kib"), operation.parameters.get("count")
     if isinstance(kib, int):
         before = _seen(operation, MEMORY_BEFORE)

@@ -40,6 +40,17 @@ class WebSession:
         with self._opener.open(self.url + path, timeout=20) as answer:
             return str(answer.read().decode())
 
+    def post(self, path: str, **form: str) -> str:
+        """The page that answers, redirects followed; also one that refuses (422)."""
+        token = next(cookie.value for cookie in self._jar if cookie.name == "guesthouse_csrf")
+        content = urllib.parse.urlencode({**form, "csrfmiddlewaretoken": token or ""}).encode()
+        request = urllib.request.Request(self.url + path, content, {"Origin": self.url, "Referer": self.url + path})
+        try:
+            with self._opener.open(request, timeout=30) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            return str(error.read().decode())
+
     def wait_for_console(self, guest: str, seconds: float = 60) -> None:
         """Until the inventory knows the guest and its console."""
         deadline = time.monotonic() + seconds

@@ -14,6 +14,7 @@ ROLES = """
   power        no       yes       yes
   resize       no       yes       yes
   devices      no       no        yes
+  migrate      no       no        yes
   take_over    no       no        yes
   status       no       no        yes
   grant        no       no        yes

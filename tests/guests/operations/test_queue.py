@@ -175,6 +175,7 @@ def test_every_kind_has_a_label_and_an_action() -> None:
         "start",
         "shut_down",
         "force_off",
+        "migrate",
         "reboot",
         "reset",
         "pause",

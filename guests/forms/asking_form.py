@@ -1,0 +1,65 @@
+"""A form that asks for one operation on one guest, waits a moment for its end, and shows a refusal at its field."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+
+from guests.inventory.models import Guest
+from guests.operations import ask, new_key, wait_for_end
+from guests.operations.models import Operation, OperationState
+
+WAIT_SECONDS = 2.0
+
+
+class AskingForm(forms.Form):
+    """`kind` is the operation; `guest.host` must be loaded."""
+
+    kind: ClassVar[str] = ""
+
+    key = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
+        super().__init__(data, auto_id=f"{self.kind}-%s", initial={**self.now(guest), "key": new_key()})
+        self.guest = guest
+        self.by = by
+
+    def now(self, guest: Guest) -> dict[str, Any]:
+        """What the fields show before anything is typed."""
+        return {}
+
+    def before(self) -> dict[str, Any]:
+        """What the worker must still find: what the form showed."""
+        return self.now(self.guest)
+
+    def parameters(self) -> dict[str, Any]:
+        """What is wanted, of a valid form."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "key"}
+
+    def submit(self, *, address: str = "") -> Operation | None:
+        """Ask, and wait a moment; None where it was refused, which then stands at the field."""
+        try:
+            operation = ask(
+                self.kind,
+                self.guest,
+                by=self.by,
+                key=self.cleaned_data["key"] or new_key(),
+                parameters=self.parameters(),
+                before=self.before(),
+                address=address,
+            )
+        except PermissionDenied as refusal:
+            self.add_error(None, str(refusal))
+            return None
+        wait_for_end(operation, WAIT_SECONDS)
+        if operation.state in {OperationState.FAILED, OperationState.DENIED}:
+            self.add_error(operation.field if operation.field in self.fields else None, operation.message)
+            return None
+        return operation
+
+    def renew(self) -> None:
+        """Before it is shown again: it is a new form."""
+        self.data = {**self.data.dict(), "key": new_key()} if hasattr(self.data, "dict") else self.data
