@@ -270,8 +270,10 @@ HANDOFF_SOCKET = RUNTIME_DIR / "vnc.sock"  # web → console server: accepted co
 CONSOLES_PER_USER = env_int("GUESTHOUSE_CONSOLES_PER_USER", 10)
 CONSOLES_PER_GUEST = env_int("GUESTHOUSE_CONSOLES_PER_GUEST", 16)  # QEMU's VNC server ends at 32
 CONSOLES_PER_PROCESS = env_int("GUESTHOUSE_CONSOLES_PER_PROCESS", 600)
-CONSOLE_HOURS = env_float("GUESTHOUSE_CONSOLE_HOURS", 12.0)  # of one text console; 0: without an end
-CONSOLE_IDLE_MINUTES = env_float("GUESTHOUSE_CONSOLE_IDLE_MINUTES", 60.0)  # without a key; watchers have no such end
+CONSOLE_HOURS = env_float("GUESTHOUSE_CONSOLE_HOURS", 12.0)  # of one console; 0: without an end
+CONSOLE_IDLE_MINUTES = env_float(
+    "GUESTHOUSE_CONSOLE_IDLE_MINUTES", 60.0
+)  # without a key or a movement of the mouse; watchers have no such end
 RECORD_CONSOLES = env_bool("GUESTHOUSE_RECORD_CONSOLES")  # of guests that say nothing else
 CONSOLE_LOG_MIB = env_float("GUESTHOUSE_CONSOLE_LOG_MIB", 16.0)  # kept of each device; the oldest goes first
 CONSOLE_LOG_DIR = DATA_DIR / "consoles"

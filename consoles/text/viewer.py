@@ -18,12 +18,13 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from consoles.clock import WARNING_SECONDS, ConsoleClock
 from consoles.close_codes import CloseCode
 from consoles.models import Mode
 from consoles.sessions import LiveSession
 from consoles.text import protocol
 from consoles.text.device import Device
-from consoles.text.limits import WARNING_SECONDS, ConsoleClock, InputAllowance
+from consoles.text.limits import InputAllowance
 from consoles.text.protocol import FromBrowser, Hello, MessageTooLong, ProtocolError, ToBrowser, Unpacker
 
 WINDOW_BYTES = 256 * 1024
@@ -85,7 +86,7 @@ class Viewer(asyncio.Protocol):
         self._waiting_since: float | None = None  # out of credit, since then nothing was acknowledged
         # What came in.
         self._allowance = InputAllowance()
-        self._clock = ConsoleClock(settings.CONSOLE_HOURS * 3600, settings.CONSOLE_IDLE_MINUTES * 60)
+        self._clock = ConsoleClock()
         self._input_lost = 0
         self._refused_input = False
         self._administered_at = -ADMINISTER_SECONDS

@@ -212,4 +212,6 @@ class Pump:
         if now >= self._next_ping:
             self._next_ping = now + PING_SECONDS
             self._browser.ping_now()
+            typed, self._filter.typed = self._filter.typed, False
+            return self._visit.on_time(typed)
         return None

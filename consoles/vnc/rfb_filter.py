@@ -26,6 +26,8 @@ _DROPPABLE = {
     QEMU: "qemu_key",
 }
 
+_BY_HAND = frozenset({KEY, POINTER, CUT_TEXT, QEMU})
+
 QEMU_EXTENDED_KEY, XVP_ENCODING = -258, -309
 EXTENDED_CLIPBOARD = struct.unpack("!i", b"\xc0\xa1\xe5\xce")[0]
 # raw, copyrect, hextile, zlib, tight, zrle; tightPNG; compression and quality levels; and the pseudo-encodings that
@@ -57,6 +59,7 @@ class ClientFilter:
         self.allowed = allowed
         self._powers = powers
         self.dropped: Counter[str] = Counter()
+        self.typed = False  # whether a hand did something that passed; whoever asks sets it back
         self._rest = bytearray()
         self._skip = 0  # bytes still to come of a message that is dropped
         self._asked = b""  # the last list of encodings, as the browser sent it
@@ -92,6 +95,7 @@ class ClientFilter:
                 at += length
                 continue
             self._remember(kind, message)
+            self.typed = self.typed or kind in _BY_HAND
             passed += self._encodings() if kind == SET_ENCODINGS else message
             at += length
         del rest[:at]

@@ -9,6 +9,7 @@ From the page:
     {"hello": true}        the first one
     {"keyboard": "ask"}    or unask, keep, give (with to), release, take: as at a text console
     {"view_only": true}    look only, until false: what is held is released, and nothing more arrives
+    {"here": true}         somebody is here: puts off the end of an idle console
     {"ping": 7}            is answered at once; the page measures the way
 
 To the page:
@@ -18,6 +19,7 @@ To the page:
     recording           {state: "off" | "on" | "full" | "failed", sentence}: whether what is shown is recorded
     mode: "watch"       the right to type is gone
     refused, sentence   a request was refused
+    ending, at          "idle" or "long": this console is closed at about that Unix time; null: put off
     pong                what a ping said
 
 Others are ignored. Whatever the page says, the filter lets pass what `Visit.allowed` says.
@@ -36,10 +38,13 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
+from consoles.clock import WARNING_SECONDS, ConsoleClock
+from consoles.close_codes import CloseCode
 from consoles.console_settings import keyboards_of, setting_of
 from consoles.models import Kind, Mode, Sharing
 from consoles.sessions import LiveSession
 from consoles.sharing import SharedKeyboard
+from consoles.vnc.endings import Ending
 from consoles.vnc.visit import Visit
 from consoles.vnc.warm_database import WarmDatabase
 from guests import audit
@@ -70,7 +75,7 @@ class Seats:
             live.on_downgrade = seat.became_watcher
             keyboard.share(sharing)
             keyboard.enter(seat)
-        visit.heard, visit.powers = seat.heard, seat.powers
+        visit.heard, visit.powers, visit.on_time = seat.heard, seat.powers, seat.on_time
         visit.recording_changed = seat.say_recording
         visit.allow_power(gives(live.role, Action.POWER) and visit.mode == Mode.CONTROL)
         try:
@@ -115,6 +120,8 @@ class Seat:
         self._greeted = False
         self._looks_only = False  # by their own wish
         self._administered_at = -ADMINISTER_SECONDS
+        self._clock = ConsoleClock()
+        self._warned = ""
 
     @property
     def mode(self) -> Mode:
@@ -145,10 +152,32 @@ class Seat:
             self._greet()
         if isinstance(request.get("ping"), int | float):
             self._say(pong=request["ping"])
+        if request.keys() - {"ping", "hello"}:
+            self._clock.touch()
+            self.on_time(typed=False)
         if isinstance(request.get("view_only"), bool):
             self._look_only(request["view_only"])
         if isinstance(word := request.get("keyboard"), str):
             self._ask(word, str(request.get("to", "")))
+
+    def on_time(self, typed: bool) -> Ending | None:
+        """Whether the console is over by the clock, which is told a minute before; in the relaying thread."""
+        if typed:
+            self._clock.touch()
+        ends = self._clock.ending(time.monotonic(), controls=self.mode == Mode.CONTROL)
+        if ends is None or ends.in_seconds > WARNING_SECONDS:
+            if self._warned:
+                self._warned = ""
+                self._say(ending=None)
+            return None
+        if ends.in_seconds > 0:
+            if self._warned != ends.why:
+                self._warned = ends.why
+                self._say(ending=ends.why, at=time.time() + ends.in_seconds)
+            return None
+        if ends.why == "idle":
+            return Ending(CloseCode.IDLE, _("Nobody did anything at this console for a long time."))
+        return Ending(CloseCode.OPEN_TOO_LONG, _("This console was open for as long as consoles may."))
 
     def powers(self, code: int) -> bool:
         """Whether xvp's message may pass now, which is recorded first; in the relaying thread."""

@@ -43,6 +43,7 @@ class Visit:
         self.taps: tuple[Tap, ...] = ()  # replaced as a whole; a piece that is under way goes to the old ones
         self.heard: Callable[[bytes], None] | None = None  # gets the page's text messages, in the relaying thread
         self.powers: Callable[[int], bool] = lambda code: False  # whether an xvp message passes, in the relaying thread
+        self.on_time: Callable[[bool], Ending | None] = lambda typed: None  # now and then, in the relaying thread
         self.recording: dict[str, str] = {"state": "off", "sentence": ""}  # off, on, full or failed
         self.recording_changed: Callable[[], None] = lambda: None
         self._may_type = mode == Mode.CONTROL

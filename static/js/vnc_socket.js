@@ -1,6 +1,6 @@
 // How a graphical console connects: a fresh ticket for every try, then the websocket; and why it did not work.
 const SENTENCE = /^4\d\d\d$/;
-const STOPS = new Set([4403, 4404, 4432]);
+const STOPS = new Set([4403, 4404, 4432, 4430, 4431]);
 
 // Resolves to {socket, mode}, or throws a Refusal with what to do next.
 export class Refusal extends Error {

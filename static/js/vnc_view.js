@@ -1,7 +1,7 @@
 // One guest's screen on a page: noVNC, its connection, and what is going on in words. Knows no tools around it: they
 // listen to its events (mode, status, connected, lost, ended, pong, clipboard) and call ask(), press(), focus().
 import RFB from "../vendor/novnc/1.7.0/core/rfb.js";
-import { part, tool } from "./console_words.js";
+import { clock, fill, part, tool } from "./console_words.js";
 import { csrfToken } from "./live.js";
 import { Refusal, askForTicket, openSocket, refusalOf } from "./vnc_socket.js";
 
@@ -63,11 +63,12 @@ export class VNCView extends EventTarget {
     this.put("state", word);
   }
 
-  notice(sentence, { retry = true, signIn = false, start = false } = {}) {
+  notice(sentence, { retry = true, signIn = false, start = false, here = false } = {}) {
     const place = part(this.root, "notice");
     place.hidden = !sentence;
     place.querySelector("p").textContent = sentence;
     tool("retry", place).hidden = !retry;
+    tool("here", place).hidden = !here;
     part(place, "sign-in").hidden = !signIn;
     const form = part(place, "start");
     if (form) form.hidden = !start;
@@ -157,9 +158,16 @@ export class VNCView extends EventTarget {
     if (status.people) this.people = status.people;
     if (status.keyboard) this.sharing = status.keyboard;
     if ("pong" in status) return this.tell("pong", status.pong);
+    if ("ending" in status) this.endingIs(status);
     if (status.refused) this.remark(status.sentence);
     this.modeIs();
     this.tell("status", status);
+  }
+
+  // The clock will close this console, or was put off.
+  endingIs({ ending, at }) {
+    const sentence = ending === "idle" ? this.words.whyEndingIdle : this.words.whyEndingLong;
+    this.notice(ending ? fill(sentence, { time: clock(at) }) : "", { retry: false, here: ending === "idle" });
   }
 
   // A sentence at the foot of the page, for a while.
@@ -214,6 +222,7 @@ export class VNCView extends EventTarget {
       this.tries = 0;
       this.connect();
     });
+    tool("here", this.root).addEventListener("click", () => { this.ask({ here: true }); this.focus(); });
     // A guest whose screen changes its size says so by the canvas alone.
     new MutationObserver(() => this.sizeIs()).observe(this.screen, { subtree: true, attributes: true, attributeFilter: ["width", "height"] });
   }

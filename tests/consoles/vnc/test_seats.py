@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import websocket
+from pytest_django import Settings
 
 from consoles.console_settings import change_setting
 from consoles.models import Mode, Sharing
-from consoles.vnc import seats
+from consoles.vnc import pump, seats
 from guests.access.models import Grant
 from guests.audit.models import AuditRecord
 from guests.inventory.changes import Feed, announce
 from guests.inventory.models import Guest
 from tests.consoles.conftest import Person
-from tests.consoles.vnc.conftest import Relay, handshake, wait_for
+from tests.consoles.vnc.conftest import Relay, close_of, handshake, wait_for
 from tests.consoles.vnc.rfb_server import RFBServer
 from tests.consoles.vnc.test_rfb_filter import UPDATE, encodings, key, pointer
 
@@ -230,3 +232,42 @@ def test_a_room_is_forgotten_with_its_last_person(relay: Relay, guest: Guest, an
     assert list(room._keyboards) == [guest.pk]
     page.browser.close()
     assert wait_for(lambda: not room._keyboards)
+
+
+def test_who_does_nothing_is_warned_and_sent_away_unless_they_are_here(
+    relay: Relay, guest: Guest, ana: Person, person: MakePerson, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CONSOLE_IDLE_MINUTES = 2 / 60
+    monkeypatch.setattr(pump, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(seats, "WARNING_SECONDS", 1.2)
+    page, watcher = Page(relay, ana, guest), Page(relay, person("rui", "watcher"), guest, Mode.WATCH)
+    page.wait(lambda: page.told.get("ending") == "idle")
+    page.ask(here=True)
+    page.wait(lambda: page.told["ending"] is None)
+    page.type(UPDATE)  # a picture is asked for by the page, not by a person
+    page.ask(ping=1)
+    assert close_of(page.browser)[0] == 4431
+    watcher.ask(ping=2)
+    watcher.wait(lambda: watcher.told.get("pong") == 2)
+
+
+def test_typing_and_moving_the_mouse_put_the_idle_end_off(
+    relay: Relay, guest: Guest, ana: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CONSOLE_IDLE_MINUTES = 1 / 60
+    monkeypatch.setattr(pump, "PING_SECONDS", 0.1)
+    page = Page(relay, ana, guest)
+    for n in range(15):
+        page.type(key(0x61) if n % 2 else pointer(0, n, n))
+        time.sleep(0.1)
+    page.ask(ping=3)
+    page.wait(lambda: page.told.get("pong") == 3)
+
+
+def test_a_console_ends_with_its_longest_time(
+    relay: Relay, guest: Guest, person: MakePerson, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CONSOLE_HOURS = 0.5 / 3600
+    monkeypatch.setattr(pump, "PING_SECONDS", 0.1)
+    page = Page(relay, person("rui", "watcher"), guest, Mode.WATCH)
+    assert close_of(page.browser)[0] == 4430
