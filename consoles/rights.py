@@ -69,7 +69,7 @@ def signed_in(session_key: str) -> AbstractBaseUser | None:
     """The active person whom this session signs in now. Only read: Django's and Channels' own `get_user` renew or end a
     session that was made with a former secret key, and a handshake cannot give the browser a new cookie.
     """
-    session = _SESSION.first(key=session_key, now=timezone.now())
+    session = _SESSION.first(key=session_key, now=timezone.now()) if session_key else None
     stored = session.get_decoded() if session else {}
     user = _USER.first(id=stored[SESSION_KEY]) if SESSION_KEY in stored else None
     return user if user and user.is_active and _signs_in(stored, user) else None
