@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from dashboard.hints import Moment
@@ -45,6 +46,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "running_operations": running_operations,
         "may_make_status_pages": may_make_status_pages,
+        "single_sign_on": settings.OIDC_NAME,
         "may_manage_people": may_manage_people,
         "may_read_audit": may_read_audit,
     }

@@ -99,6 +99,12 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
     }
 }
 
+# People from other places (docs/accounts.md); the apps and URLs of one that is not named are absent.
+OIDC_URL = env_text("GUESTHOUSE_OIDC_URL")
+OIDC_NAME = env_text("GUESTHOUSE_OIDC_NAME", "Single sign-on")
+LDAP_URL = env_text("GUESTHOUSE_LDAP_URL")
+SINGLE_SIGN_ON_MAKES_PEOPLE = env_bool("GUESTHOUSE_SINGLE_SIGN_ON_MAKES_PEOPLE", default=True)
+
 INSTALLED_APPS = [
     "django.forms",
     "django.contrib.auth",
@@ -115,6 +121,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    *(["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"] if OIDC_URL else []),
     "guests",
     "consoles",
     "dashboard.apps.DashboardConfig",
@@ -189,6 +196,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTHENTICATION_BACKENDS = [
     "guests.access.backend.GrantBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
+    *(["dashboard.accounts.ldap.DirectoryBackend"] if LDAP_URL else []),
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -210,6 +218,34 @@ MFA_ADAPTER = "dashboard.accounts.second_factors.SecondFactorAdapter"
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 USERSESSIONS_TRACK_ACTIVITY = True
+SOCIALACCOUNT_ADAPTER = "dashboard.accounts.single_sign_on.SingleSignOnAdapter"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": env_text("GUESTHOUSE_OIDC_CLIENT_ID"),
+                "secret": env_secret("GUESTHOUSE_OIDC_SECRET"),
+                "settings": {"server_url": OIDC_URL},
+            }
+        ],
+    }
+}
+AUTH_LDAP_SERVER_URI = LDAP_URL
+AUTH_LDAP_START_TLS = LDAP_URL.startswith("ldap://") and not env_bool("GUESTHOUSE_LDAP_WITHOUT_TLS")
+AUTH_LDAP_BIND_DN = env_text("GUESTHOUSE_LDAP_BIND_DN")
+AUTH_LDAP_BIND_PASSWORD = env_secret("GUESTHOUSE_LDAP_BIND_PASSWORD")
+AUTH_LDAP_USER_DN_TEMPLATE = env_text("GUESTHOUSE_LDAP_USER_DN") or None  # uid=%(user)s,ou=people,dc=example,dc=org
+AUTH_LDAP_USER_ATTR_MAP = {"first_name": "givenName", "last_name": "sn", "email": "mail"}
+if LDAP_URL and not AUTH_LDAP_USER_DN_TEMPLATE:
+    import ldap
+    from django_auth_ldap.config import LDAPSearch
+
+    AUTH_LDAP_USER_SEARCH = LDAPSearch(
+        env_text("GUESTHOUSE_LDAP_BASE"), ldap.SCOPE_SUBTREE, env_text("GUESTHOUSE_LDAP_FILTER", "(uid=%(user)s)")
+    )
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("pt-br", "Português (Brasil)")]
