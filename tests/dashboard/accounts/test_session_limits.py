@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from consoles.sessions import LiveSessions, session_hash
+from consoles.sessions import LiveSessions
 from dashboard.hints import _is_signed_in
 from guests.access import Role, grant
 from tests.guests.inventory_rows import make_guest, make_host
@@ -105,8 +105,8 @@ def test_A9_an_open_console_or_live_socket_keeps_no_session_alive(anna: User, cl
         kind="vnc",
         mode="control",
         user_id=anna.pk,
-        session_hash=session_hash(key),
-        guest_id=guest.pk,
+        session_key=key,
+        guest=guest,
         on_revoke=lambda code, _sentence: ended.append(int(code)),
     )
     clock.shift(24 * HOUR - timedelta(seconds=1))

@@ -14,7 +14,7 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 
-from consoles.sessions import LiveSessions, session_hash
+from consoles.sessions import LiveSessions
 from guests.access import Role, grant
 from guests.inventory.changes import ChangeFeed
 from tests.dashboard.test_live import in_thread, live, our_origin  # noqa: F401
@@ -112,8 +112,8 @@ async def test_A8_the_other_sessions_end_with_consoles_and_sockets_within_5_s(co
             kind="text",
             mode="control",
             user_id=anna.pk,
-            session_hash=session_hash(other.session.session_key or ""),
-            guest_id=guest.pk,
+            session_key=other.session.session_key or "",
+            guest=guest,
             on_revoke=lambda code, _sentence: ended.append(int(code)),
         )
         return sign_in(), other
