@@ -34,6 +34,7 @@ class GuestFilters(BaseModel):
     q: str = Field("", max_length=200, description="A part of the name, MAC address or UUID, or the domain id.")
     state: GuestState | None = Field(None, description="Unknown: all those of hosts that do not answer.")
     host: str = Field("", max_length=63, description="The host's name.")
+    tag: str = Field("", max_length=40)
     pending: bool = Field(False, description="Only those whose next boot changes memory or vCPUs.")
     sort: Sort = Field(Sort("name"), description="With a minus: descending. What is not known comes last either way.")
     page: int = Field(1, ge=1, le=999999, description="Of 100 guests.")
@@ -61,6 +62,7 @@ def list_guests(request: HttpRequest, filters: Query[GuestFilters]) -> GuestPage
         q=cleaned(filters.q),
         state=filters.state.value if filters.state else "",
         host=filters.host.replace("\0", ""),
+        tag=filters.tag.replace("\0", ""),
         pending=filters.pending,
         sort=filters.sort.value,
         page=filters.page,

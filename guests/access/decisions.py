@@ -142,7 +142,8 @@ def hosts_held(user: User, action: Action | str) -> QuerySet[Host]:
     """The hosts on which, as a whole, the user may do the action."""
     if token := token_of(user):
         gives = token.is_valid and token.gives(ACTIONS[Action(action)])
-        return token.hosts_within(hosts_held(token.user, action)) if gives else Host.objects.none()
+        held = hosts_held(token.user, action) if gives else Host.objects.none()
+        return held.filter(pk__in=token.hosts.values("pk")) if token.is_limited else held
     if holds_everything(user):
         return Host.objects.all()
     grants = grants_of(user).filter(role__in=_sufficient(action))

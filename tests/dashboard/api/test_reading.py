@@ -60,6 +60,7 @@ def test_B4_lists_know_only_what_one_may_see(site: Site, program: Programs) -> N
         ("state=running&sort=-id", ["<hostile>", "web-1"]),
         ("sort=-memory&host=alpha", ["web-1", "<hostile>"]),
         ("pending=true", ["web-1"]),
+        ("tag=front", ["web-1"]),
         ("page=2", []),
     ],
 )
@@ -70,6 +71,7 @@ def test_the_list_is_searched_filtered_and_sorted_as_the_page(
     Guest.objects.filter(pk=site.web.pk).update(
         current_kib=300000, next_boot_current_kib=300000, next_boot_maximum_kib=999999
     )
+    site.web.tags.add(Tag.objects.create(name="front"))
     shown = [name.replace(HOSTILE_NAME, "<hostile>") for name in names(program("root").get(f"/guests?{query}"))]
     assert shown == found
 

@@ -12,7 +12,19 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from guests.access import ACTIONS, Action, Grant, Limits, hosts_visible_to, limits_on, may, may_on, role_on, visible_to
+from guests.access import (
+    ACTIONS,
+    Action,
+    Grant,
+    Limits,
+    hosts_held,
+    hosts_visible_to,
+    limits_on,
+    may,
+    may_on,
+    role_on,
+    visible_to,
+)
 from guests.access.tokens import Ability, APIToken, bearer, find_token, make_token, note_use, revoke_token
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest
@@ -97,6 +109,8 @@ def test_a_token_of_chosen_guests_and_hosts_is_for_these_only(site: Site, owner:
     assert set(hosts_visible_to(came)) == {site.alpha, site.beta}
     assert not may_on(came, "see", site.alpha)
     assert not may_on(came, "see", site.front)
+    assert not hosts_held(came, "power").exists()  # of alpha only one guest, of beta the owner has no role
+    assert set(hosts_held(with_token(owner, hosts=[site.alpha]), "power")) == {site.alpha}
 
 
 def test_a_token_for_what_its_owner_lost_opens_nothing(site: Site, owner: User) -> None:
