@@ -25,13 +25,14 @@ class GrantRow:
 
 
 def grant_rows(grants: Iterable[Grant], *, by: AbstractBaseUser, url: Callable[[Grant], str]) -> list[GrantRow]:
-    """The rows, for one who looks at them. Whether an object is theirs is asked once for each object."""
+    """The rows, for one who looks at them: one question about everything, else one for each object."""
+    holds_all = holds(by, None)
     known: dict[Object, bool] = {}
     rows = []
     for grant in grants:
         on = grant.host or grant.tag or grant.guest
         if on not in known:
-            known[on] = holds(by, on)
+            known[on] = holds_all or holds(by, on)
         take_url = url(grant) if known[on] else ""
         rows.append(GrantRow(grant, holder_words(grant), object_words(grant), limit_words(grant.limits), take_url))
     return rows

@@ -30,8 +30,8 @@ def random_password() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 
-def make_person(person: User, password: str, *, by: User, groups: list[Group], address: str = "") -> User:
-    """Save a new person."""
+def make_person(person: User, password: str | None, *, by: User, groups: list[Group], address: str = "") -> User:
+    """Save a new person; None for one who signs in through another place."""
     _refuse_others(by, person, "people.make", address)
     with transaction.atomic():
         person.set_password(password)
@@ -61,8 +61,8 @@ def change_person(person: User, *, by: User, groups: list[Group], address: str =
             _record("people.change", by, person, address, **changed)
 
 
-def set_password(person: User, password: str, *, by: User, address: str = "") -> None:
-    """Set another's password; it ends all their sessions."""
+def set_password(person: User, password: str | None, *, by: User, address: str = "") -> None:
+    """Set another's password, or None for none; it ends all their sessions."""
     _refuse_others(by, person, "people.password", address)
     if person.pk == by.pk:
         raise PermissionDenied(_("Your own password is changed on the page of your account."))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth import password_validation
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from dashboard.accounts.people.acts import random_password
 
 if TYPE_CHECKING:
     _PersonForm = forms.ModelForm[User]
@@ -55,7 +58,7 @@ class PersonForm(_PersonForm):
 
 
 class PasswordForm(forms.Form):
-    """A password for somebody else; left empty, a random one that is shown once."""
+    """A password for somebody else; left empty, a random one that is shown once; or none at all."""
 
     password = forms.CharField(
         required=False,
@@ -66,9 +69,27 @@ class PasswordForm(forms.Form):
         help_text=gettext_lazy("12 characters or more. Left empty, a random one is made and shown once."),
     )
 
+    elsewhere = forms.BooleanField(
+        required=False, label=gettext_lazy("No password here: signs in through another place")
+    )
+
     def __init__(self, *args: Any, person: User | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.person = person
+        if not (settings.OIDC_URL or settings.LDAP_URL):
+            del self.fields["elsewhere"]
+
+    @property
+    def chosen(self) -> str | None:
+        """The password that was typed, a random one, or None for none."""
+        if self.cleaned_data.get("elsewhere"):
+            return None
+        return self.cleaned_data["password"] or random_password()
+
+    @property
+    def is_to_be_shown(self) -> bool:
+        """Whether the password was made here."""
+        return not (self.cleaned_data["password"] or self.cleaned_data.get("elsewhere"))
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]

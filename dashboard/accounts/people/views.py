@@ -83,11 +83,10 @@ def new_person(request: HttpRequest) -> HttpResponse:
         context = {"section": "people", "form": form, "password_form": password_form}
         status = 422 if request.method == "POST" else 200
         return render(request, "accounts/people/person_new.html", context, status=status)
-    typed = password_form.cleaned_data["password"]
-    password = typed or acts.random_password()
+    password = password_form.chosen
     person = acts.make_person(form.instance, password, by=by, groups=form.chosen_groups, address=address_of(request))
     messages.success(request, _("%(name)s was made.") % {"name": person.username})
-    return redirect("people:person", pk=person.pk) if typed else _show_password(request, person, password)
+    return _after_password(request, person, password, password_form)
 
 
 @for_administrators
@@ -112,13 +111,12 @@ def set_password(request: HttpRequest, pk: int) -> HttpResponse:
     form = PasswordForm(request.POST, person=shown)
     if not form.is_valid():
         return _page(request, shown, status=422, password_form=form)
-    typed = form.cleaned_data["password"]
-    password = typed or acts.random_password()
+    password = form.chosen
     acts.set_password(shown, password, by=administrator(request), address=address_of(request))
     messages.success(
         request, _("%(name)s has a new password and was signed out everywhere.") % {"name": shown.username}
     )
-    return redirect("people:person", pk=pk) if typed else _show_password(request, shown, password)
+    return _after_password(request, shown, password, form)
 
 
 @require_POST
@@ -203,7 +201,9 @@ def _page(request: HttpRequest, shown: User, *, status: int = 200, **forms: Any)
     return render(request, "accounts/people/person.html", context, status=status)
 
 
-def _show_password(request: HttpRequest, person: User, password: str) -> HttpResponse:
-    """In this answer and nowhere else: it is kept in no message and no session."""
+def _after_password(request: HttpRequest, person: User, password: str | None, form: PasswordForm) -> HttpResponse:
+    """A password that was made here stands in this answer and nowhere else: in no message and no session."""
+    if not form.is_to_be_shown:
+        return redirect("people:person", pk=person.pk)
     context = {"section": "people", "shown": person, "password": password}
     return render(request, "accounts/people/password_once.html", context)

@@ -313,3 +313,17 @@ def test_a_hostile_name_is_inert(chief: User) -> None:
         html = signed_in(chief).get(path).content.decode()
         assert "<img src=x" not in html
         assert "<script>alert" not in html
+
+
+def test_an_account_for_somebody_from_another_place_has_no_password(chief: User, bob: User, settings: Any) -> None:
+    client = signed_in(chief)
+    assert "another place" not in text_of(client.get(f"{PEOPLE}new/"))
+    client.post(f"{PEOPLE}{bob.pk}/password/", {"elsewhere": "on", "password": "another horse battery"})
+    bob.refresh_from_db()
+    assert bob.check_password("another horse battery")
+    settings.OIDC_URL = "https://id.example"
+    answer = client.post(f"{PEOPLE}new/", {"username": "eve", "is_active": "on", "elsewhere": "on"})
+    assert answer.status_code == 302
+    assert client.post(f"{PEOPLE}{bob.pk}/password/", {"elsewhere": "on"}).status_code == 302
+    for name in ("eve", "bob"):
+        assert not User.objects.get(username=name).has_usable_password()
