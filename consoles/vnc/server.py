@@ -135,11 +135,11 @@ class VNCServer:
         share_arenas()
         self._path.unlink(missing_ok=True)
         self._server = RelayServer(self._path, self._sessions, self._hosts)
+        self._server.recordings.start()  # before anybody can begin one
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="vnc-server", daemon=True
         )
         self._thread.start()
-        self._server.recordings.start()
         if self._feed:
             self._unsubscribe = self._feed.subscribe(self._hear)
 

@@ -96,7 +96,7 @@ def test_what_was_seen_is_recorded_and_played_back_alike(
     assert download.value.suggested_filename.startswith("web-1-")
     page.goto(f"/guests/{guest}/console/recordings/")
     rows = page.locator("tbody tr").count()
-    page.locator("tbody tr").first.locator("summary").click()
+    page.locator("tbody tr").first.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete for good").click()
     expect(page.locator("#messages")).to_contain_text("was deleted")
     expect(page.locator("tbody tr")).to_have_count(rows - 1)
