@@ -74,6 +74,7 @@ class Ticket(models.Model):
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")  # where the guest was then
     kind = models.CharField(max_length=4, choices=Kind)
     mode = models.CharField(max_length=7, choices=Mode)
+    record = models.BooleanField(default=False)  # the person wants this connection recorded
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)

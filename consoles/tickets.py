@@ -44,7 +44,9 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def mint(user: AbstractBaseUser, session_key: str, guest: Guest, *, kind: Kind, mode: Mode) -> str:
+def mint(
+    user: AbstractBaseUser, session_key: str, guest: Guest, *, kind: Kind, mode: Mode, record: bool = False
+) -> str:
     """A new ticket's token, 43 characters that fit a sub-protocol's name. The caller checked the permission."""
     now = timezone.now()
     Ticket.objects.filter(expires_at__lt=now - KEPT).delete()
@@ -57,6 +59,7 @@ def mint(user: AbstractBaseUser, session_key: str, guest: Guest, *, kind: Kind, 
         host=guest.host,
         kind=kind,
         mode=mode,
+        record=record,
         expires_at=now + timedelta(seconds=settings.TICKET_SECONDS),
     )
     return token

@@ -23,7 +23,9 @@ class ConsoleSettingForm(forms.Form):
 
     keyboard = forms.ChoiceField(choices=Sharing.choices, widget=forms.RadioSelect(attrs=CHECK), label=_("Who types"))
     record = forms.BooleanField(
-        required=False, widget=forms.CheckboxInput(attrs=CHECK), label=_("Always record the text consoles of this guest")
+        required=False,
+        widget=forms.CheckboxInput(attrs=CHECK),
+        label=_("Always record the text consoles of this guest"),
     )
     screen = forms.ChoiceField(
         choices=ScreenRecordings.choices,

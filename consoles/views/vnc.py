@@ -48,13 +48,17 @@ def _absent(request: HttpRequest, guest: Guest) -> dict[str, object]:
 
 @require_POST
 def vnc_ticket(request: HttpRequest, guest_id: UUID) -> HttpResponse:
-    """A ticket for the asking page, as JSON: {token, mode}; 409 with {sentence} where there is no screen now."""
+    """A ticket for the asking page, as JSON: {token, mode}; 409 with {sentence} where there is no screen now.
+
+    `record`: 1 where somebody who may type wants what they are shown recorded.
+    """
     guest = guest_for(request.user, guest_id, Action.WATCH)
     if sentence := _no_screen_now(guest):
         return JsonResponse({"sentence": sentence}, status=409)
     mode = Mode.CONTROL if may(request.user, Action.TYPE, guest) else Mode.WATCH
     assert request.user.is_authenticated
-    token = mint(request.user, request.session.session_key or "", guest, kind=Kind.VNC, mode=mode)
+    record = mode == Mode.CONTROL and request.POST.get("record") == "1"
+    token = mint(request.user, request.session.session_key or "", guest, kind=Kind.VNC, mode=mode, record=record)
     return JsonResponse({"token": token, "mode": mode})
 
 

@@ -134,7 +134,9 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                         kind=Kind.VNC,
                         guest_id=visitor.guest_id,
                     )
-                    visit = leaving.enter_context(closing(Visit(visitor.user, ticket.guest, ticket.mode)))
+                    visit = leaving.enter_context(
+                        closing(Visit(visitor.user, ticket.guest, ticket.mode, record=ticket.record))
+                    )
                     live = self._open(visitor, ticket, visit)
                 except ConsoleRefused as refusal:
                     if ticket is None:

@@ -56,14 +56,15 @@ class Recordings:
 
     @contextmanager
     def made(self, visit: Visit, live: LiveSession) -> Iterator[None]:
-        """While it lasts, what this visit is shown is recorded, where its guest's setting says so.
+        """While it lasts, what this visit is shown is recorded, where its guest's setting or its person wants it.
 
         Raises ConsoleRefused where it must be and cannot.
         """
         with self._database.lent():
             wanted = screen_recordings_of(visit.guest.pk)
             must = wanted == ScreenRecordings.MUST
-            begun = None if wanted == ScreenRecordings.OFF else self._begin(visit, live, must=must)
+            recorded = wanted != ScreenRecordings.OFF or visit.wants_recording
+            begun = self._begin(visit, live, must=must) if recorded else None
         try:
             yield
         finally:

@@ -34,7 +34,7 @@ class Tap(Protocol):
 class Visit:
     """Who is there, and what they may do now. `fileno()` becomes readable when the relaying thread is wanted."""
 
-    def __init__(self, user: AbstractBaseUser, guest: Guest, mode: Mode | str) -> None:
+    def __init__(self, user: AbstractBaseUser, guest: Guest, mode: Mode | str, *, record: bool = False) -> None:
         self.id = str(uuid.uuid4())
         self.user = user
         self.guest = guest
@@ -44,6 +44,7 @@ class Visit:
         self.heard: Callable[[bytes], None] | None = None  # gets the page's text messages, in the relaying thread
         self.powers: Callable[[int], bool] = lambda code: False  # whether an xvp message passes, in the relaying thread
         self.on_time: Callable[[bool], Ending | None] = lambda typed: None  # now and then, in the relaying thread
+        self.wants_recording = record
         self.recording: dict[str, str] = {"state": "off", "sentence": ""}  # off, on, full or failed
         self.recording_changed: Callable[[], None] = lambda: None
         self._may_type = mode == Mode.CONTROL

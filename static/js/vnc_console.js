@@ -6,6 +6,7 @@ import { keep, kept, part, tool } from "./console_words.js";
 import { addClipboard } from "./vnc_clipboard.js";
 import { addKeys } from "./vnc_keys.js";
 import { addLink } from "./vnc_link.js";
+import { addRecord } from "./vnc_record.js";
 import { addTouch } from "./vnc_touch.js";
 import { addTyping } from "./vnc_typing.js";
 import { VNCView } from "./vnc_view.js";
@@ -24,6 +25,7 @@ addClipboard(view, at("vnc-clipboard-dialog"));
 addTouch(view, part(root, "touch"));
 addLink(view);
 addRecording(view, at("vnc-recording"));
+addRecord(view, tool("record", root));
 
 // The screen takes every key, Tab too; this one leads out of it again.
 root.addEventListener("keydown", (event) => {

@@ -11,12 +11,13 @@ export class Refusal extends Error {
   }
 }
 
-export async function askForTicket(words, csrf) {
+export async function askForTicket(words, csrf, wishes) {
   let answer;
   try {
     answer = await fetch(words.ticket, {
       method: "POST",
       headers: { "X-CSRFToken": csrf, Accept: "application/json" },
+      body: new URLSearchParams(wishes),
       redirect: "manual", // to the sign-in page
       signal: AbortSignal.timeout(10_000),
     });

@@ -24,6 +24,7 @@ export class VNCView extends EventTarget {
     this.sharing = ""; // not told yet; "all", or "one": only who holds the keyboard types
     this.administrator = false;
     this.viewOnly = false; // as the person chose
+    this.record = false; // the same
     this.scale = "fit"; // or "actual", "remote"
     this.frames = this.tries = 0;
     this.waiting = false; // for the guest to change
@@ -96,7 +97,7 @@ export class VNCView extends EventTarget {
     this.waiting = false;
     this.say("connecting", this.tries ? this.words.sayReconnecting : this.words.sayConnecting);
     try {
-      const ticket = await askForTicket(this.words, csrfToken());
+      const ticket = await askForTicket(this.words, csrfToken(), this.record ? { record: "1" } : {});
       this.right = ticket.mode;
       this.show(openSocket(this.words, ticket.token));
     } catch (error) {
@@ -105,6 +106,13 @@ export class VNCView extends EventTarget {
     } finally {
       this.connecting = false;
     }
+  }
+
+  // Connect anew, because something about the connection itself was chosen.
+  renew() {
+    if (!this.isConnected) return;
+    this.renewing = true;
+    this.socket.close();
   }
 
   show(socket) {
@@ -117,6 +125,11 @@ export class VNCView extends EventTarget {
       over = true;
       this.rfb = null;
       this.isConnected = false;
+      if (this.renewing) {
+        this.renewing = false;
+        this.connect();
+        return;
+      }
       if (opened && performance.now() - opened > STEADY_MS) this.tries = 0;
       this.ended(refusalOf(event, opened > 0, this.words));
     });

@@ -112,3 +112,23 @@ def test_a_phone_shows_recordings(
     page.goto(f"/guests/{lab.uuid('web-1')}/console/recordings/")
     assert findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_person_records_what_they_are_shown_and_ends_it(
+    signed_in: Page, lab: Lab, recorded: Callable[[str], None]
+) -> None:
+    recorded("OFF")
+    guest = lab.uuid("web-1")
+    signed_in.goto(f"/guests/{guest}/console/vnc/")
+    button = signed_in.get_by_role("button", name="Record what I am shown")
+    expect(button).to_be_enabled(timeout=30_000)
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true", timeout=15_000)
+    expect(signed_in.locator("#vnc-recording")).to_contain_text("Recorded")
+    expect(button).to_be_enabled()
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false", timeout=15_000)
+    expect(signed_in.locator("#vnc-recording")).to_have_text("")
+    assert findings(signed_in) == []
+    signed_in.goto(f"/guests/{guest}/console/recordings/")
+    expect(signed_in.locator("tbody tr").first).to_contain_text("to the end of the console")

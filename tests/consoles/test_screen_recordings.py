@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from consoles.console_settings import setting_of
-from consoles.models import ScreenRecording
+from consoles.models import ScreenRecording, Ticket
 from consoles.text import log_answers
 from consoles.vnc.recording_file import recording_path
 from guests.audit.models import AuditRecord
@@ -128,3 +128,13 @@ def test_only_an_administrator_decides_whether_screens_are_recorded(guest: Guest
     ana.post(path, values | {"screen": "off"})
     assert setting_of(guest).screen == "must"
     assert AuditRecord.objects.filter(action="console.setting").first().detail["after"]["screen"] == "must"
+
+
+@pytest.mark.parametrize(("role", "recorded"), [("operator", True), ("watcher", False)])
+def test_a_ticket_is_to_a_recorded_connection_for_those_who_may_type(
+    guest: Guest, person: MakePerson, role: str, recorded: bool
+) -> None:
+    Guest.objects.update(definition={"graphics": [{"kind": "vnc", "listen": "none"}]})
+    client = person("ana", role).client
+    assert client.post(f"/guests/{guest.pk}/console/ticket/", {"record": "1"}).status_code == 200
+    assert Ticket.objects.get().record is recorded

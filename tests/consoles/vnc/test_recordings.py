@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from consoles.console_settings import change_setting
-from consoles.models import Mode, RecordingEnd, ScreenRecording, ScreenRecordings, Sharing
+from consoles.models import Kind, Mode, RecordingEnd, ScreenRecording, ScreenRecordings, Sharing
+from consoles.tickets import mint
 from consoles.vnc.recording_file import ASKED, SHOWN, read_recording, recording_path
 from consoles.vnc.recordings import Recordings, forget_oldest
 from consoles.vnc.rfb_filter import wishes
@@ -19,7 +20,7 @@ from consoles.vnc.warm_database import WarmDatabase
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest
 from tests.consoles.conftest import Person
-from tests.consoles.vnc.conftest import Relay, close_of, wait_for
+from tests.consoles.vnc.conftest import Relay, close_of, handshake, wait_for
 from tests.consoles.vnc.rfb_server import SERVER_INIT, TINY_UPDATE, RFBServer
 from tests.consoles.vnc.test_rfb_filter import UPDATE, encodings, key, pointer
 from tests.consoles.vnc.test_seats import Page
@@ -211,3 +212,15 @@ def test_of_what_a_browser_says_only_its_wishes_for_the_picture_are_kept() -> No
     pixels = b"\0" + bytes(19)
     assert wishes(pixels + key(0x61) + UPDATE + encodings(7, 16) + pointer(1)) == pixels + encodings(7, 16)
     assert wishes(b"") == wishes(key(0x61)) == b""
+
+
+def test_somebody_who_may_type_has_their_own_connection_recorded(
+    relay: Relay, guest: Guest, ana: Person, person: MakePerson
+) -> None:
+    token = mint(ana.user, ana.session_key, guest, kind=Kind.VNC, mode=Mode.CONTROL, record=True)
+    mine, other = relay.connect(ana, guest, token=token), Page(relay, person("rui", "watcher"), guest, Mode.WATCH)
+    handshake(mine)
+    assert wait_for(lambda: ScreenRecording.objects.exists())
+    assert other.told["recording"]["state"] == "off"
+    mine.close()
+    assert ended().user_name == "ana"
