@@ -107,7 +107,6 @@ ELSEWHERE: dict[str, list[str]] = {
 }
 
 PENDING: dict[str, str] = {
-    "D2": "in the browser: CSRF header after a boosted navigation and after a new session",
     "E3": "guests are not created yet; any name libvirt accepts is shown (D7)",
     "E5": "raw domain XML is accepted from nobody yet",
     "E6": "disks are not attached yet",

@@ -1,0 +1,156 @@
+"""Every page there is, as each role, in Chromium: axe finds nothing, no script fails, no content policy is broken.
+
+The pages are the resolver's (tests/dashboard/routes.py), with ids of the lab: a new page is walked by itself. One that
+cannot be reached with these ids fails `test_every_address_is_a_page_or_known_to_be_none` until it can, or is named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import APIResponse, BrowserContext, Page
+
+from tests.browser import axe
+from tests.dashboard.routes import ROUTES, SAMPLES, Route
+from tests.labs.product import Product
+
+pytestmark = pytest.mark.timeout(300)
+# Read by programs or by parts of a page; a download would not end in a page.
+NO_PAGES = ("api/", "healthz", "status/<slug:slug>/status.json", "accounts/2fa/recovery-codes/download/")
+NO_PAGE_ENDINGS = (".txt", ".cast", ".rfb", "/picture/")
+# Nothing is there for these in the lab.
+ABSENT = {
+    "accounts/2fa/recovery-codes/",
+    "accounts/2fa/totp/deactivate/",
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/",
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/",
+    "guests/<uuid:guest_id>/console/recordings/<uuid:recording_id>/",
+}
+MAKE_THINGS = """
+import json
+from django.contrib.auth.models import Group, User
+from dashboard.status.models import StatusPage
+from guests.access.models import Grant
+from guests.inventory.models import Guest
+from guests.operations.models import Operation
+guest = Guest.objects.get(name="web-1")
+page, _ = StatusPage.objects.get_or_create(slug="northbay", defaults={"title": "Northbay", "published": True})
+group, _ = Group.objects.get_or_create(name="night shift")
+person = User.objects.get(username="admin")
+grant, _ = Grant.objects.get_or_create(group=group, role="watcher", scope="guest", guest=guest)
+operation, _ = Operation.objects.get_or_create(
+    idempotency_key="walked", defaults=dict(kind="start", host=guest.host, guest=guest, asked_by=person,
+    asked_by_name="admin", state="done"))
+print(json.dumps({"guest_id": str(guest.pk), "operation_id": str(operation.pk), "name": guest.host.name,
+    "mac": guest.macs.split()[0] if guest.macs else "", "slug": page.slug, "pk": group.pk, "person": person.pk,
+    "grant_pk": grant.pk, "member_pk": person.pk}))
+"""
+
+
+@pytest.fixture
+def path_of(product: Product, guest: str) -> Callable[[Route], str]:
+    """A route's path with what is there in the lab."""
+    values = json.loads(product.manage("shell", "-v0", "-c", MAKE_THINGS).splitlines()[-1])
+
+    def path_of(route: Route) -> str:
+        known = {name: value for name, value in values.items() if name in SAMPLES}
+        if route.pattern.startswith("accounts/people/"):
+            known["pk"] = values["person"]
+        if "fragments/" in route.pattern:
+            del known["name"]
+        query = f"?guest={guest}" if route.pattern == "guests/consoles/" else ""
+        return route.path(**known) + query
+
+    return path_of
+
+
+def asked(context: BrowserContext, path: str) -> APIResponse:
+    return context.request.get(path, max_redirects=0)
+
+
+def may_be_a_page(route: Route) -> bool:
+    return not route.pattern.startswith(NO_PAGES) and not route.pattern.endswith(NO_PAGE_ENDINGS)
+
+
+def is_page(answer: APIResponse) -> bool:
+    return answer.headers.get("content-type", "").startswith("text/html") and "<html" in answer.text()
+
+
+def walk(page: Page, paths: list[str]) -> None:
+    """Open each; everything found on all of them is told together."""
+    found = []
+    for path in paths:
+        page.goto(path)
+        found += [f"{path}: {finding}" for finding in axe.findings(page)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("role", ["watcher", "operator", "administrator", "stranger"])
+def test_D3_every_page_of_a_role_keeps_the_policy_and_is_accessible(
+    new_context: Callable[..., BrowserContext],
+    sign_in: Callable[..., None],
+    add_person: Callable[[str, str], tuple[str, str]],
+    product: Product,
+    path_of: Callable[[Route], str],
+    role: str,
+) -> None:
+    context = new_context()
+    page = context.new_page()
+    sign_in(page, *add_person(f"walks-as-{role}", "watcher" if role == "stranger" else role))
+    if role == "stranger":
+        take = (
+            "from guests.access.models import Grant; Grant.objects.filter(user__username='walks-as-stranger').delete()"
+        )
+        product.manage("shell", "-v0", "-c", take)
+    answers = {path: asked(context, path) for path in map(path_of, filter(may_be_a_page, ROUTES))}
+    pages = [path for path, answer in answers.items() if answer.status == 200 and is_page(answer)]
+    refusals = {answer.status: path for path, answer in answers.items() if answer.status in {403, 404, 405}}
+    assert not [path for path, answer in answers.items() if answer.status >= 500]
+    assert len(pages) > (8 if role == "stranger" else 20), pages
+    refused = [path for status, path in refusals.items() if is_page(answers[path]) and status != 405]
+    walk(page, [*pages, *refused, "/no/such/page/"])
+
+
+def test_D3_the_pages_of_nobody_keep_the_policy_and_are_accessible(
+    new_context: Callable[..., BrowserContext], path_of: Callable[[Route], str]
+) -> None:
+    context = new_context()
+    paths = [
+        path
+        for path in map(path_of, filter(may_be_a_page, ROUTES))
+        if (answer := asked(context, path)).status == 200 and is_page(answer)
+    ]
+    assert {"/accounts/login/", "/status/northbay/"} <= set(paths)
+    walk(context.new_page(), [*paths, "/no/such/page/", "/status/nothing/"])
+
+
+def test_every_address_is_a_page_or_known_to_be_none(signed_in: Page, path_of: Callable[[Route], str]) -> None:
+    absent = {
+        route.pattern
+        for route in filter(may_be_a_page, ROUTES)
+        if asked(signed_in.context, path_of(route)).status == 404
+    }
+    assert absent <= ABSENT, f"give these an id that is there, or name them: {sorted(absent - ABSENT)}"
+
+
+def test_D2_a_form_s_token_survives_a_new_session_and_comes_with_htmx(
+    signed_in: Page, sign_in: Callable[..., None], guest: str
+) -> None:
+    """Signing in again in another tab gives a new session and token: what was open asks to be loaded again, once."""
+    page = signed_in
+    page.goto(f"/guests/{guest}/resources/")
+    other = page.context.new_page()
+    other.goto("/accounts/logout/")
+    other.get_by_role("button", name="Sign out").last.click()
+    other.wait_for_url(lambda url: "/logout/" not in url)
+    sign_in(other)
+    with page.expect_response(lambda answer: answer.request.method == "POST") as stale:
+        page.locator("form[hx-post] [type=submit]:visible").first.click()
+    assert stale.value.status == 403
+    page.reload()
+    with page.expect_response(lambda answer: answer.request.method == "POST") as fresh:
+        page.locator("form[hx-post] [type=submit]:visible").first.click()
+    assert fresh.value.status < 400
+    assert fresh.value.request.headers.get("hx-request") == "true"
