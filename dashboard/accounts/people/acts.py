@@ -56,9 +56,13 @@ def change_person(person: User, *, by: User, groups: list[Group], address: str =
         if not person.is_active:
             end_sessions(person)
         new = _values(person)
-        changed = {name: {"before": old[name], "after": new[name]} for name in new if old[name] != new[name]}
+        changed = [name for name in new if old[name] != new[name]]
         if changed:
-            _record("people.change", by, person, address, **changed)
+            before_after = {
+                "before": {name: old[name] for name in changed},
+                "after": {name: new[name] for name in changed},
+            }
+            _record("people.change", by, person, address, **before_after)
 
 
 def set_password(person: User, password: str | None, *, by: User, address: str = "") -> None:

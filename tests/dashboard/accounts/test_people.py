@@ -14,6 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from dashboard.audit.words import action_in_words
 from guests.access import Grant, Role, grant, may
 from guests.audit.models import AuditRecord
 from guests.inventory.changes import Feed, current_revision
@@ -114,9 +115,8 @@ def test_changes_name_and_groups_and_records_what_changed(chief: User, bob: User
     bob.refresh_from_db()
     assert (bob.username, list(bob.groups.all())) == ("robert", [group])
     detail = AuditRecord.objects.get(action="people.change").detail
-    assert detail["groups"] == {"before": [], "after": ["ops"]}
-    assert detail["name"] == {"before": "bob", "after": "robert"}
-    assert "active" not in detail
+    assert detail["before"] == {"name": "bob", "email": "", "groups": []}
+    assert detail["after"] == {"name": "robert", "email": "r@example.org", "groups": ["ops"]}
 
 
 def test_a_name_that_is_taken_is_refused_and_what_was_typed_stays(chief: User, bob: User) -> None:
@@ -327,3 +327,24 @@ def test_an_account_for_somebody_from_another_place_has_no_password(chief: User,
     assert client.post(f"{PEOPLE}{bob.pk}/password/", {"elsewhere": "on"}).status_code == 302
     for name in ("eve", "bob"):
         assert not User.objects.get(username=name).has_usable_password()
+
+
+def test_B2_ids_of_people_and_groups_tell_a_stranger_nothing(chief: User, bob: User) -> None:
+    client, group = signed_in(bob), Group.objects.create(name="ops")
+    held = grant(Role.WATCHER, bob, by=None)
+    for path, other in {
+        f"{PEOPLE}{chief.pk}/": f"{PEOPLE}99999/",
+        f"{PEOPLE}{chief.pk}/password/": f"{PEOPLE}99999/password/",
+        f"{PEOPLE}{bob.pk}/roles/{held.pk}/take/": f"{PEOPLE}99999/roles/99999/take/",
+        f"{GROUPS}{group.pk}/": f"{GROUPS}99999/",
+        f"{GROUPS}{group.pk}/delete/": f"{GROUPS}99999/delete/",
+    }.items():
+        assert client.post(path).status_code == client.post(other).status_code == 403, path
+        assert client.get(path).status_code == client.get(other).status_code, path
+
+
+def test_every_act_has_words_in_the_record(chief: User) -> None:
+    for act in ("make", "change", "password", "second_factors", "sessions", "delete"):
+        assert action_in_words(f"people.{act}") != f"people.{act}"
+    for act in ("make", "rename", "add", "remove", "delete"):
+        assert action_in_words(f"groups.{act}") != f"groups.{act}"
