@@ -186,6 +186,7 @@ class Guest:
     autostart: bool
     live: Definition | None
     next_boot: Definition | None
+    saved: bool = False  # its memory is on the host's disk (managed save): the next start restores it
 
     @property
     def definition(self) -> Definition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import libvirt
 from django.utils.translation import gettext as _
 
 from guests.errors import OperationRefused
@@ -23,6 +24,13 @@ def start(c: Connection, uuid: UUID) -> None:
     domain = _guest_in(c, uuid, {GuestState.SHUT_OFF, GuestState.CRASHED, GuestState.UNKNOWN}, _("%s already runs."))
     with translated_errors(domain.name()):
         domain.createWithFlags(0)
+
+
+def start_paused(c: Connection, uuid: UUID) -> None:
+    """Create a guest without letting its vCPUs run: nothing of it boots until it is resumed."""
+    domain = _guest_in(c, uuid, {GuestState.SHUT_OFF, GuestState.CRASHED, GuestState.UNKNOWN}, _("%s already runs."))
+    with translated_errors(domain.name()):
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
 
 
 def shut_down(c: Connection, uuid: UUID) -> None:

@@ -105,7 +105,13 @@ def get_guest(c: Connection, uuid: UUID) -> Guest:
     domain = find_domain(c, uuid)
     with translated_errors(domain.name()):
         persistent = bool(domain.isPersistent())
-        return _read(domain, state=tuple(domain.state()), persistent=persistent, autostart=bool(_autostart(domain)))
+        return _read(
+            domain,
+            state=tuple(domain.state()),
+            persistent=persistent,
+            autostart=bool(_autostart(domain)),
+            saved=bool(_if_told(lambda: domain.hasManagedSaveImage(0))),
+        )
 
 
 def _autostart(domain: Any) -> int:
@@ -113,20 +119,30 @@ def _autostart(domain: Any) -> int:
 
 
 def list_guests(c: Connection) -> list[Guest]:
-    """Every guest: three listings and one bulk state for the host (a state per guest on drivers without it), and the
+    """Every guest: four listings and one bulk state for the host (a state per guest on drivers without it), and the
     XML of each guest (two when it runs and is persistent). A guest that went away meanwhile is left out.
     """
     with translated_errors():
         domains = c.raw.listAllDomains(0)
         persistent = _uuids(c.raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT))
         autostart = _uuids(c.raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART))
+    saving = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+    saved = _uuids(_if_told(lambda: c.raw.listAllDomains(saving)) or [])
     states = _bulk_states(c)
     guests = []
     for domain in domains:
         uuid = domain.UUIDString()
         with suppress(GuestNotFound), translated_errors(domain.name()):
             state = states.get(uuid) or tuple(domain.state())
-            guests.append(_read(domain, state=state, persistent=uuid in persistent, autostart=uuid in autostart))
+            guests.append(
+                _read(
+                    domain,
+                    state=state,
+                    persistent=uuid in persistent,
+                    autostart=uuid in autostart,
+                    saved=uuid in saved,
+                )
+            )
     return guests
 
 
@@ -150,7 +166,7 @@ def _bulk_states(c: Connection) -> dict[str, tuple[int, int]]:
     return {d.UUIDString(): (s["state.state"], s["state.reason"]) for d, s in records if "state.state" in s}
 
 
-def _read(domain: Any, *, state: tuple[int, int], persistent: bool, autostart: bool) -> Guest:
+def _read(domain: Any, *, state: tuple[int, int], persistent: bool, autostart: bool, saved: bool) -> Guest:
     uuid, domain_id = UUID(domain.UUIDString()), domain.ID()
     word, reason = state_of(*state, active=domain_id >= 0)
     next_boot = _definition(domain, libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else None
@@ -165,6 +181,7 @@ def _read(domain: Any, *, state: tuple[int, int], persistent: bool, autostart: b
         privileged=uuid.int == 0,
         persistent=persistent,
         autostart=autostart,
+        saved=saved,
         live=live,
         next_boot=next_boot,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from guests.hypervisor.graphics_devices import add_vnc, keep_vnc_inside
 from guests.hypervisor.migrating import abort_job, migrate
 from guests.hypervisor.nics import add_nic, change_nic, remove_nic
-from guests.hypervisor.power import force_off, pause, reboot, reset, resume, shut_down, start
+from guests.hypervisor.power import force_off, pause, reboot, reset, resume, shut_down, start, start_paused
 from guests.hypervisor.resizing import set_current_memory, set_maximum_memory, set_maximum_vcpus, set_vcpus
+from guests.hypervisor.saving import discard_saved, save
 from guests.hypervisor.text_devices import add_serial_console, set_host_log
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "add_serial_console",
     "add_vnc",
     "change_nic",
+    "discard_saved",
     "force_off",
     "keep_vnc_inside",
     "migrate",
@@ -23,6 +25,7 @@ __all__ = [
     "remove_nic",
     "reset",
     "resume",
+    "save",
     "set_current_memory",
     "set_host_log",
     "set_maximum_memory",
@@ -30,4 +33,5 @@ __all__ = [
     "set_vcpus",
     "shut_down",
     "start",
+    "start_paused",
 ]

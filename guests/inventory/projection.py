@@ -72,6 +72,7 @@ def columns_of_guest(guest: resources.Guest) -> dict[str, Any]:
         "virtualisation": str(now.virtualisation),
         "persistent": guest.persistent,
         "autostart": guest.autostart,
+        "saved": guest.saved,
         "current_kib": now.memory.current_kib,
         "maximum_kib": now.memory.maximum_kib,
         "next_boot_current_kib": next_boot.memory.current_kib if next_boot else None,

@@ -1,6 +1,15 @@
 """What may be asked of a guest or host: `ask` puts it into the queue, the host's worker does it."""
 
-from guests.operations import graphics, memory, migration, nics, power, text_devices, vcpus  # each registers its kinds
+from guests.operations import (  # each registers its kinds
+    graphics,
+    memory,
+    migration,
+    nics,
+    power,
+    saving,
+    text_devices,
+    vcpus,
+)
 from guests.operations.queue import ask, cancel, new_key, wait_for_end
 
 __all__ = [
@@ -12,6 +21,7 @@ __all__ = [
     "new_key",
     "nics",
     "power",
+    "saving",
     "text_devices",
     "vcpus",
     "wait_for_end",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,16 @@ from guests.access import Action, may_on
 from guests.errors import HypervisorError, HypervisorUnreachable, OperationRefused
 from guests.hypervisor import writing
 from guests.hypervisor.connection import Connection, open_connection
-from guests.hypervisor.migrating import is_aborted, job_progress, reachable_address
+from guests.hypervisor.migrating import reachable_address
 from guests.inventory.models import Guest, Host
 from guests.operations.destinations import destinations_of_hosts, why_it_stays
 from guests.operations.kinds import OperationKind, Task, register
+from guests.operations.long_call import Aborted, run_long_call
 from guests.operations.resizing import refuse_if_changed
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
-LOOK_SECONDS = 1.0
 ROW_SECONDS = 5.0  # until the inventory knows, at most: the page then shows the end and the new host together
 
 
@@ -37,7 +36,7 @@ def _migrate(task: Task) -> dict[str, Any]:
         for uri in (task.row.host.uri, host.uri):
             opened.append(open_connection(uri, deadline_s=settings.OPEN_DEADLINE_SECONDS, keepalive=keepalive))
         task.progress.sending()
-        _Call(task, host, *opened).run()
+        _call(task, host, *opened)
     except HypervisorUnreachable as error:
         if len(opened) < 2:
             raise OperationRefused(
@@ -60,6 +59,9 @@ def _destination(task: Task) -> Host:
             _("%(guest)s is on another host since you opened the form.") % {"guest": task.guest.name}
         )
     refuse_if_changed(task)
+    if task.guest.saved:
+        text = _("%(guest)s is saved to the disk of its host: restore it or discard that first.")
+        raise OperationRefused(text % {"guest": task.guest.name})
     host = Host.objects.filter(name=str(task.parameters.get("to")), enabled=True).exclude(pk=task.row.host_id).first()
     if host is None:
         raise OperationRefused(_("There is no such host."), field="to")
@@ -68,66 +70,28 @@ def _destination(task: Task) -> Host:
     return host
 
 
-class _Call:
-    """The one long call, in a thread; meanwhile its progress is told, and it is aborted when that is wanted."""
-
-    def __init__(self, task: Task, host: Host, here: Connection, there: Connection) -> None:
-        self._task, self._host, self._here, self._there = task, host, here, there
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._call, name=f"migration-{task.uuid}", daemon=True)
-
-    def _call(self) -> None:
-        address = settings.MIGRATION_ADDRESSES.get(self._host.name) or reachable_address(self._there)
-        parameters = self._task.parameters
-        try:
-            writing.migrate(
-                self._here,
-                self._there,
-                self._task.uuid,
+def _call(task: Task, host: Host, here: Connection, there: Connection) -> None:
+    address = settings.MIGRATION_ADDRESSES.get(host.name) or reachable_address(there)
+    names = {"guest": task.guest.name, "host": task.row.host.name}
+    try:
+        run_long_call(
+            task,
+            lambda: writing.migrate(
+                here,
+                there,
+                task.uuid,
                 address=address,
-                copy_storage=bool(parameters.get("copy_storage")),
-                slow_down=bool(parameters.get("slow_down")),
-            )
-        except BaseException as error:  # told in the thread that waits
-            self._error = error
-
-    def run(self) -> None:
-        self._thread.start()
-        aborted = False
-        while self._thread.is_alive():
-            self._task.next_event(LOOK_SECONDS)
-            if not self._thread.is_alive():
-                break
-            if not aborted and self._task.progress.is_cancelled():
-                aborted = self._abort()
-            self._tell()
-        self._thread.join()
-        if self._error is not None:
-            raise self._told(self._error) from self._error
-
-    def _abort(self) -> bool:
-        try:
-            writing.abort_job(self._task.connection, self._task.uuid)
-        except OperationRefused:
-            return False  # between its phases there is nothing to abort: asked again in a second
-        return True
-
-    def _tell(self) -> None:
-        try:
-            progress = job_progress(self._task.connection, self._task.uuid)
-        except HypervisorError:
-            return  # the long call itself tells what is wrong
-        if progress is not None:
-            self._task.progress.under_way(progress.done_bytes, progress.total_bytes, progress.rate)
-
-    def _told(self, error: BaseException) -> BaseException:
-        if not isinstance(error, HypervisorError) or isinstance(error, HypervisorUnreachable):
-            return error
-        names = {"guest": self._task.guest.name, "host": self._task.row.host.name}
-        if is_aborted(error) and self._task.progress.is_cancelled():
-            return OperationRefused(_("Cancelled: %(guest)s stays on %(host)s.") % names, detail=error.detail)
+                copy_storage=bool(task.parameters.get("copy_storage")),
+                slow_down=bool(task.parameters.get("slow_down")),
+            ),
+        )
+    except Aborted as error:
+        raise OperationRefused(_("Cancelled: %(guest)s stays on %(host)s.") % names, detail=error.detail) from error
+    except HypervisorUnreachable:
+        raise
+    except HypervisorError as error:
         names["why"] = str(error)
-        return OperationRefused(_("%(guest)s stays on %(host)s. %(why)s") % names, detail=error.detail)
+        raise OperationRefused(_("%(guest)s stays on %(host)s. %(why)s") % names, detail=error.detail) from error
 
 
 def _wait_for_the_row(task: Task, host: Host) -> None:

@@ -106,6 +106,9 @@ def _kind(
 
 
 START = _kind("start", gettext_lazy("Start"), _press(writing.start), _RUNNING)
+START_PAUSED = _kind(
+    "start_paused", gettext_lazy("Start paused"), _press(writing.start_paused), _becomes(GuestState.PAUSED)
+)
 SHUT_DOWN = _kind(
     "shut_down",
     gettext_lazy("Shut down"),

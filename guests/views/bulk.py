@@ -23,7 +23,8 @@ from guests.operations.models import Operation
 from guests.templatetags.guesthouse import state_word
 from guests.views.guest_row import fitting
 
-BULK_KINDS = {"start", "shut_down", "reboot", "pause", "resume"}
+BULK_KINDS = {"start", "shut_down", "reboot", "pause", "resume", "save", "force_off"}
+ASKED_TWICE = {"force_off"}  # a question that names the guests comes first
 MOST = 500
 WAIT_S = 2.0
 
@@ -54,6 +55,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
             _("Nothing was done: this is no guest's id."), content_type="text/plain; charset=utf-8"
         )
     guests = _allowed(request, kind, ids)
+    if kind in ASKED_TWICE and guests and "sure" not in request.POST:
+        return _question(request, kind, [guest for guest in guests if kind in fitting(guest)])
     results = _asked(request, kind, guests)
     deadline = time.monotonic() + WAIT_S
     for result in results:
@@ -88,6 +91,13 @@ def _allowed(request: HttpRequest, kind: str, ids: list[UUID]) -> list[Guest]:
             _("Nothing was done: you may look at %(name)s, but not do this.") % {"name": refused[0].name}
         )
     return [found[pk] for pk in ids]
+
+
+def _question(request: HttpRequest, kind: str, guests: list[Guest]) -> HttpResponse:
+    """In the place of the results: which guests it would be, by name, and what it does to them."""
+    context = {"guests": guests, "kind": kind, "key": new_key(), "next": request.POST.get("next", "")}
+    whole = not request.headers.get("HX-Request")
+    return render(request, "guests/bulk_question_page.html" if whole else "guests/bulk_question.html", context)
 
 
 def _asked(request: HttpRequest, kind: str, guests: list[Guest]) -> list[Result]:

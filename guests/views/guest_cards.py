@@ -25,6 +25,7 @@ from guests.inventory.models import Guest, HostState
 from guests.inventory.networks import leases_of
 from guests.operations import new_key
 from guests.operations.destinations import why_it_stays
+from guests.operations.kinds import KINDS
 from guests.operations.models import Operation
 from guests.resources import Virtualisation
 from guests.views.console_choices import ConsoleChoice, console_choices
@@ -33,13 +34,13 @@ from guests.views.guest_row import pending_words
 from guests.views.memory_card import MemoryCard, memory_card
 from guests.views.operation_words import OperationLine, describe
 from guests.views.pictures_shown import shown_pictures
-from guests.views.power_acts import ACTS, Act, fitting_acts
+from guests.views.power_acts import ACTS, Act, act_of, fitting_acts
 
 RECENT = 6
 LOOKED_AT = 12  # operations in which the last resize is looked for
 PAGE_SIZE = 50
 MOST_SLOTS = 16
-LONG = {"migrate"}  # kinds whose course the header shows
+LONG = {"migrate", "save"}  # kinds whose course the header shows
 
 # Element ids of the parts; each has a template guests/guest_<part>.html, whose root element bears the id.
 MEMORY = ("memory_head", "memory_now", "memory_form")
@@ -115,7 +116,7 @@ class GuestCards:
     def acts(self) -> list[Act]:
         if not self.may_power or self.is_stale:
             return []
-        return [ACTS[kind] for kind in fitting_acts(self.guest)]
+        return [act_of(kind, self.guest) for kind in fitting_acts(self.guest)]
 
     @property
     def first_acts(self) -> list[Act]:
@@ -125,11 +126,15 @@ class GuestCards:
     @property
     def menu_acts(self) -> list[Act]:
         """The others but force off, and pause, whose button a phone has no room for."""
-        return [act for act in self.acts if act.kind in {"pause", "reboot", "reset"}]
+        return [act for act in self.acts if act.kind in {"pause", "reboot", "reset", "save", "start_paused"}]
 
     @property
     def can_migrate(self) -> bool:
         return self.may_migrate and not self.is_stale and not why_it_stays(self.guest)
+
+    @property
+    def can_discard(self) -> bool:
+        return any(act.kind == "discard_saved" for act in self.acts)
 
     @property
     def can_force_off(self) -> bool:
@@ -193,6 +198,11 @@ class GuestCards:
         """The long operation that is under way, with how far it came."""
         found = next((o for o in self.recent if not o.is_over and o.kind in LONG), None)
         return describe(found) if found else None
+
+    @property
+    def may_end_it(self) -> bool:
+        """Whether this person may cancel what is under way."""
+        return self.on_its_way is not None and self._may(KINDS[self.on_its_way.operation.kind].action)
 
     @cached_property
     def memory(self) -> MemoryCard:

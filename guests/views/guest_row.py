@@ -25,11 +25,12 @@ from guests.units import rate_number
 from guests.views.listed_guest import ListedGuest
 from guests.views.row_template import filled
 
-# Which acts fit a state. Force off is not among them: it wants a question first, on the guest's own page.
+# Which acts of the list fit a state, the one with a button of its own first.
 FITTING: Mapping[str, tuple[str, ...]] = {
-    GuestState.RUNNING: ("shut_down", "reboot", "pause"),
-    GuestState.IDLE: ("shut_down", "reboot", "pause"),
-    GuestState.PAUSED: ("resume",),
+    GuestState.RUNNING: ("shut_down", "reboot", "pause", "save", "force_off"),
+    GuestState.IDLE: ("shut_down", "reboot", "pause", "save", "force_off"),
+    GuestState.IN_SHUTDOWN: ("force_off",),
+    GuestState.PAUSED: ("resume", "save", "force_off"),
     GuestState.SHUT_OFF: ("start",),
     GuestState.CRASHED: ("start",),
 }
@@ -109,6 +110,9 @@ def _words(language: str) -> RowWords:
     )
 
 
+ROW_BUTTONS = {"start", "resume", "shut_down"}
+
+
 def fitting(guest: Guest | ListedGuest) -> tuple[str, ...]:
     """What can be asked of the guest in its state; nothing of a host's own privileged guest."""
     return () if guest.privileged else FITTING.get(guest.state, ())
@@ -146,7 +150,7 @@ def build_rows(
         used, current, maximum, bar = _memory(guest, operation, words)
         text_id = str(guest.pk)
         names = _Names(text_id, f"/guests/{text_id}/", escape(guest.name))
-        choices = (("first", acts[0] if acts else ""), ("is_active", active))
+        choices = (("first", acts[0] if acts and acts[0] in ROW_BUTTONS else ""), ("is_active", active))
         row = GuestRow(
             id=names.id,
             url=names.url,

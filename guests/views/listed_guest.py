@@ -26,6 +26,7 @@ class ListedGuest(NamedTuple):
     reason: str
     state_since: datetime | None
     privileged: bool
+    saved: bool
     virtualisation: str
     conflict: bool
     seen_at: datetime | None

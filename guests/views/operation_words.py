@@ -23,7 +23,7 @@ NEXT_BOOT_ONLY = {
     "add_graphics",
     "keep_graphics_inside",
 }
-SENDING = {"migrate"}  # kinds whose progress is in bytes
+SENDING = {"migrate", "save"}  # kinds whose progress is in bytes
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
 

@@ -40,6 +40,9 @@ class Photographed(Protocol):
     @property
     def domain_id(self) -> int | None: ...
 
+    @property
+    def saved(self) -> bool: ...
+
 
 class _Row(NamedTuple):
     """What is read of a `Picture`: everything but the picture itself."""
@@ -79,8 +82,10 @@ def _shown(guest: Photographed, row: _Row | None, host: Host, *, is_stale: bool)
 
 
 def _is_of_this_life(guest: Photographed, row: _Row) -> bool:
-    """A guest that crashed keeps its last picture, one that was shut off shows none."""
-    return guest.state == GuestState.CRASHED or (GuestState(guest.state).is_active and guest.domain_id == row.domain_id)
+    """A guest that crashed or was saved to disk keeps its last picture, one that was shut off shows none."""
+    if GuestState(guest.state).is_active:
+        return guest.domain_id == row.domain_id
+    return guest.saved or guest.state == GuestState.CRASHED
 
 
 def _box(guest: Photographed, version: str, inside: SafeString) -> SafeString:

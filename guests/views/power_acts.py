@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from guests.inventory.models import Guest
 from guests.resources import GuestState
 
-PowerKind = Literal["start", "shut_down", "pause", "resume", "reboot", "reset", "force_off"]
+PowerKind = Literal[
+    "start", "start_paused", "save", "discard_saved", "shut_down", "pause", "resume", "reboot", "reset", "force_off"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ ACTS: Mapping[str, Act] = {
     act.kind: act
     for act in (
         Act("start", _("Start"), "player-play"),
+        Act("start_paused", _("Start paused"), "player-pause"),
+        Act("save", _("Save to disk"), "arrow-down"),
+        Act("discard_saved", _("Discard what was saved"), "x"),
         Act("shut_down", _("Shut down"), "power"),
         Act("pause", _("Pause"), "player-pause"),
         Act("resume", _("Resume"), "player-play"),
@@ -36,20 +41,30 @@ ACTS: Mapping[str, Act] = {
         Act("force_off", _("Force off"), "player-stop"),
     )
 }
-RUNS = ("shut_down", "pause", "reboot", "reset", "force_off")
+RUNS = ("shut_down", "pause", "reboot", "reset", "save", "force_off")
+OFF = ("start", "start_paused")
 FITTING: Mapping[str, tuple[str, ...]] = {
     GuestState.RUNNING: RUNS,
     GuestState.IDLE: RUNS,
     GuestState.IN_SHUTDOWN: ("reset", "force_off"),
-    GuestState.PAUSED: ("resume", "reset", "force_off"),
+    GuestState.PAUSED: ("resume", "reset", "save", "force_off"),
     GuestState.PMSUSPENDED: ("force_off",),
-    GuestState.SHUT_OFF: ("start",),
-    GuestState.CRASHED: ("start",),
+    GuestState.SHUT_OFF: OFF,
+    GuestState.CRASHED: OFF,
 }
+
+
+RESTORE = Act("start", _("Restore"), "player-play")  # what starting is called where memory was saved
 
 
 def fitting_acts(guest: Guest) -> tuple[str, ...]:
     """What can be asked in the guest's state. Nothing of Domain-0: it is the host."""
     if guest.privileged or guest.gone_at is not None:
         return ()
-    return FITTING.get(guest.state, ())
+    acts = tuple(act for act in FITTING.get(guest.state, ()) if act != "save" or guest.persistent)
+    return (*acts, "discard_saved") if guest.saved and not guest.is_active else acts
+
+
+def act_of(kind: str, guest: Guest) -> Act:
+    """The button of an act, as it is called for this guest."""
+    return RESTORE if kind == "start" and guest.saved else ACTS[kind]

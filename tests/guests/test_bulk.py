@@ -79,7 +79,7 @@ def test_a_row_acts_on_its_own_guest_whatever_is_ticked(host: Host, admin: Clien
     assert Operation.objects.get().guest == own
 
 
-@pytest.mark.parametrize("kind", ["force_off", "set_vcpus", "", "nonsense"])
+@pytest.mark.parametrize("kind", ["discard_saved", "set_vcpus", "", "nonsense"])
 def test_refuses_kinds_that_are_not_for_many(host: Host, admin: Client, kind: str) -> None:
     assert post(admin, kind, [make_guest(host, "web-1")]).status_code == 400  # type: ignore[attr-defined]
     assert not Operation.objects.exists()
@@ -107,3 +107,12 @@ def test_nothing_selected_says_so_and_goes_back_only_to_this_site(admin: Client)
 def test_a_privileged_guest_is_left_alone(host: Host, admin: Client) -> None:
     post(admin, "shut_down", [make_guest(host, "Domain-0", privileged=True)])
     assert not Operation.objects.exists()
+
+
+def test_force_off_asks_first_and_names_the_guests(host: Host, admin: Client) -> None:
+    web, off = make_guest(host, "web-1"), make_guest(host, "off-1", state="shut-off")
+    text = post(admin, "force_off", [web, off]).content.decode()  # type: ignore[attr-defined]
+    assert "Force off 1 guest?" in text and "web-1" in text and "off-1" not in text
+    assert not Operation.objects.exists()
+    post(admin, "force_off", [web], sure="1")
+    assert [(o.kind, o.guest) for o in Operation.objects.all()] == [("force_off", web)]

@@ -1,0 +1,63 @@
+"""A call of libvirt that takes as long as a guest is large: in a thread, its progress told, aborted where wanted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from guests.errors import HypervisorError, OperationRefused
+from guests.hypervisor import writing
+from guests.hypervisor.migrating import is_aborted, job_progress
+from guests.operations.kinds import Task
+
+LOOK_SECONDS = 1.0
+
+
+class Aborted(OperationRefused):
+    """It ended because the asker wanted that."""
+
+
+def run_long_call(task: Task, call: Callable[[], None]) -> None:
+    """Run `call`, which must use a connection that nobody else needs meanwhile. Raises what it raised, or Aborted."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:  # told in the thread that waits
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name=f"long-call-{task.uuid}", daemon=True)
+    thread.start()
+    aborted = False
+    while thread.is_alive():
+        task.next_event(LOOK_SECONDS)
+        if not thread.is_alive():
+            break
+        if not aborted and task.progress.is_cancelled():
+            aborted = _abort(task)
+        _tell(task)
+    thread.join()
+    if not errors:
+        return
+    error = errors[0]
+    if isinstance(error, HypervisorError) and is_aborted(error) and task.progress.is_cancelled():
+        raise Aborted(str(error), detail=error.detail) from error
+    raise error
+
+
+def _abort(task: Task) -> bool:
+    try:
+        writing.abort_job(task.connection, task.uuid)
+    except OperationRefused:
+        return False  # between its phases there is nothing to abort: asked again in a second
+    return True
+
+
+def _tell(task: Task) -> None:
+    try:
+        progress = job_progress(task.connection, task.uuid)
+    except HypervisorError:
+        return  # the long call itself tells what is wrong
+    if progress is not None:
+        task.progress.under_way(progress.done_bytes, progress.total_bytes, progress.rate)
