@@ -15,7 +15,7 @@ from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connections, transaction
 from django.urls import path
 
 from dashboard.hints import Moment
@@ -47,7 +47,13 @@ def touch(*rows: Guest | Host | Operation) -> float:
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    return await sync_to_async(function, thread_sensitive=False)(*arguments, **named)
+    def run() -> Any:
+        try:
+            return function(*arguments, **named)
+        finally:
+            connections.close_all()  # the thread is one of a pool: what it opened would stay open
+
+    return await sync_to_async(run, thread_sensitive=False)()
 
 
 def session_of(user: User) -> str:

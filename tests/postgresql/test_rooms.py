@@ -19,7 +19,9 @@ ROOMS = [
     "tests/guests/operations/test_queue.py",  # one row for one key
     "tests/consoles/test_tickets.py",  # of many redeemers one wins
     "tests/consoles/test_sessions.py",
-    "tests/dashboard/accounts",
+    "tests/dashboard/accounts/test_sign_in.py",
+    "tests/dashboard/accounts/test_sessions_end.py",
+    "tests/dashboard/accounts/test_session_limits.py",
     "tests/dashboard/status",
     "tests/guests/test_guest_list.py",
     "tests/guests/test_operation_list.py",
