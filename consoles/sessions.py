@@ -57,12 +57,15 @@ class LiveSession:
 
     id: UUID
     held: Held
+    kind: Kind
+    device: str
     on_revoke: Callable[[int, str], None]
     on_downgrade: Callable[[], None] | None
     peer: str
     language: str | None
     role: Role | None  # on the guest when it was opened; for what is done later, ask anew
     _registry: LiveSessions
+    user_name: str = ""
     started: float = field(default_factory=time.monotonic)
     bytes_in: int = 0  # from the person
     bytes_out: int = 0  # to the person
@@ -127,13 +130,15 @@ class LiveSessions:
             device=device,
             peer=peer,
         )
-        live = LiveSession(row.id, held, on_revoke, on_downgrade, peer, translation.get_language(), None, self)
+        language = translation.get_language()
+        live = LiveSession(row.id, held, Kind(kind), device, on_revoke, on_downgrade, peer, language, None, self)
         with self._lock:
             self._refuse_over_caps(user_id, guest.pk)
             self._live[row.id] = live
         try:
             with transaction.atomic():
                 user, live.role = standing(held, guest)
+                live.user_name = user.get_username()
                 row.save(force_insert=True)
                 audit.record(
                     "console.open",
@@ -167,20 +172,21 @@ class LiveSessions:
             if self._live.pop(live.id, None) is None:
                 return
         with transaction.atomic():
+            # Without a row the account was deleted meanwhile, and its visits with it; the record stays.
             row = ConsoleSession.objects.select_related("user", "guest__host").filter(pk=live.id).first()
-            if row is None:  # the account was deleted while it looked, and its visits with it
-                return
-            row.mode, row.ended_at, row.reason = live.mode, timezone.now(), reason[:120]
-            row.bytes_in, row.bytes_out = live.bytes_in, live.bytes_out
-            row.save(update_fields=["mode", "ended_at", "reason", "bytes_in", "bytes_out"])
+            if row is not None:
+                row.mode, row.ended_at, row.reason = live.mode, timezone.now(), reason[:120]
+                row.bytes_in, row.bytes_out = live.bytes_in, live.bytes_out
+                row.save(update_fields=["mode", "ended_at", "reason", "bytes_in", "bytes_out"])
             audit.record(
                 "console.close",
-                by=row.user,
-                guest=row.guest,
+                by=row.user if row else None,
+                by_name=live.user_name,
+                guest=row.guest if row else Guest.objects.filter(pk=live.held.guest_id).first(),
                 address=live.peer,
-                kind=row.kind,
-                mode=row.mode,
-                device=row.device,
+                kind=str(live.kind),
+                mode=str(live.mode),
+                device=live.device,
                 reason=reason,
                 bytes_in=live.bytes_in,
                 bytes_out=live.bytes_out,

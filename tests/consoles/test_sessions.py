@@ -248,3 +248,20 @@ def test_a_crashed_server_s_records_are_ended_at_the_next_start(
     sessions.stop()
     feed.stop()
     assert "restarted" in ConsoleSession.objects.get().reason
+
+
+def test_the_end_of_a_deleted_person_s_console_is_on_record(guest: Guest, person: MakePerson) -> None:
+    sessions, ends, ana = LiveSessions(), Ends(), person()
+    live = open_for(sessions, ana, guest, ends)
+    live.count(bytes_out=5)
+    delete_user(ana, guest)
+    sessions.check()
+    live.close(ends[0][1])
+    closed = AuditRecord.objects.get(action="console.close")
+    assert (closed.user_name, closed.guest, closed.detail["bytes_out"], closed.detail["mode"]) == (
+        "ana",
+        guest,
+        5,
+        "control",
+    )
+    assert closed.detail["reason"] == "You are not signed in any more."
