@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.audit import exporting, views
-from dashboard.audit.words import action_in_words, details_of
+from dashboard.audit.words import ACTIONS, action_in_words, details_of
 from dashboard.spreadsheets import inert
 from dashboard.time_limit import TookTooLong, at_most
 from guests import audit
@@ -24,6 +27,8 @@ from guests.access import Grant
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Tag
 from tests.dashboard.conftest import Site
+
+ROOT = Path(__file__).parents[3]
 
 
 def pieces(answer: Any) -> list[bytes]:
@@ -207,6 +212,18 @@ def test_F2_the_database_gives_up_after_the_time() -> None:
         cursor.execute(forever[connection.vendor])
     with at_most(5), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def test_every_action_that_the_source_records_has_words() -> None:
+    found = set()
+    for path in [path for room in ("guests", "consoles", "dashboard") for path in (ROOT / room).rglob("*.py")]:
+        for call in ast.walk(ast.parse(path.read_text())):
+            called = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
+            if isinstance(call, ast.Call) and called.lstrip("_").startswith(("record", "refuse")):
+                texts = [part for word in call.args[:2] for part in ast.walk(word) if isinstance(part, ast.Constant)]
+                found |= {str(text.value) for text in texts if re.fullmatch(r"[a-z]+\.[a-z_]+", str(text.value))}
+    assert len(found) > 20
+    assert found <= set(ACTIONS), found - set(ACTIONS)
 
 
 def test_lines_are_told_in_words(site: Site) -> None:
