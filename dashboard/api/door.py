@@ -6,7 +6,6 @@ browser is nobody here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +15,11 @@ from django.utils.translation import gettext as _
 
 from dashboard.accounts.recording import address_of
 from dashboard.api.errors import error_answer, is_for_programs, method_not_allowed
-from dashboard.api.rates import RateLimit
+from dashboard.errors import too_often
+from dashboard.rates import READS, actions_of_a_person, requests_of_an_address
 from guests import audit
 from guests.access.tokens import APIToken, bearer, find_token, note_use
+from guests.rates import Rate, neighbourhood
 
 RECORDED_PER_MINUTE = 10  # of refused tokens from one address: guessing must not fill the record
 
@@ -28,8 +29,8 @@ class APIDoor:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.requests = RateLimit(settings.API_REQUESTS_PER_MINUTE)
-        self.recorded = RateLimit(RECORDED_PER_MINUTE)
+        self.requests = Rate(lambda: settings.API_REQUESTS_PER_MINUTE)
+        self.recorded = Rate(lambda: RECORDED_PER_MINUTE)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_for_programs(request):
@@ -46,17 +47,18 @@ class APIDoor:
             return None
         scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return _unauthorized(request, _("Send an API token in the header “Authorization: Bearer …”."))
+            return self._unauthorized(request, _("Send an API token in the header “Authorization: Bearer …”."))
         token = find_token(secret.strip())
         if why := _why_not(token):
             self._record(request, token, why)
             sentence = _("This API token is not valid: it is unknown, expired or revoked. Make another one.")
-            return _unauthorized(request, sentence, error="invalid_token")
+            return self._unauthorized(request, sentence, error="invalid_token")
         assert token is not None
-        if seconds := self.requests.take(token.pk):
-            answer = error_answer(request, 429, _("This token asked too often: wait as long as Retry-After says."))
-            answer["Retry-After"] = str(math.ceil(seconds))
-            return answer
+        wait = self.requests.take(token.pk)
+        if not wait and request.method not in READS:
+            wait = actions_of_a_person.take(token.user.pk)  # with all their tokens, and in their browsers
+        if wait:
+            return too_often(request, wait)
         note_use(token, address_of(request))
         request.user = bearer(token)  # type: ignore[assignment]
         return None
@@ -68,6 +70,14 @@ class APIDoor:
         by, name = (token.user, str(token)) if token else (None, "")
         audit.record("token.refused", by=by, outcome="denied", address=address, why=why, token=name)
 
+    def _unauthorized(self, request: HttpRequest, sentence: str, error: str = "") -> HttpResponse:
+        """401; a flood of them from one address is answered 429."""
+        if wait := requests_of_an_address.take(neighbourhood(address_of(request))):
+            return too_often(request, wait)
+        answer = error_answer(request, 401, sentence)
+        answer["WWW-Authenticate"] = 'Bearer realm="Guesthouse"' + (f', error="{error}"' if error else "")
+        return answer
+
 
 def _why_not(token: APIToken | None) -> str:
     """What keeps a token from opening the door, for the record; "" for nothing."""
@@ -78,9 +88,3 @@ def _why_not(token: APIToken | None) -> str:
     if token.revoked_at is not None:
         return "revoked"
     return "" if token.is_valid else "expired"
-
-
-def _unauthorized(request: HttpRequest, sentence: str, error: str = "") -> HttpResponse:
-    answer = error_answer(request, 401, sentence)
-    answer["WWW-Authenticate"] = 'Bearer realm="Guesthouse"' + (f', error="{error}"' if error else "")
-    return answer

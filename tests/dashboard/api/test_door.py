@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from dashboard import rates
 from dashboard.api import door
-from dashboard.api.rates import RateLimit
 from guests.access.tokens import APIToken, revoke_token
 from guests.audit.models import AuditRecord
 from guests.operations.models import Operation
@@ -117,21 +117,22 @@ def test_each_token_is_counted(site: Site, program: Programs, settings: Any) -> 
     assert other.get("/").status_code == 200
 
 
-def test_a_rate_fills_again_steadily() -> None:
-    limit = RateLimit(60)
-    assert [limit.take("a", now=0.0) for _ in range(60)] == [0.0] * 60
-    assert limit.take("a", now=0.0) == 1.0
-    assert limit.take("b", now=0.0) == 0.0
-    assert limit.take("a", now=1.0) == 0.0
-    assert limit.take("a", now=1.5) == 0.5
+def test_F1_changes_count_for_the_person_whatever_they_come_with(site: Site, program: Programs, settings: Any) -> None:
+    settings.ACTIONS_PER_MINUTE = 3
+    rates.actions_of_a_person.forget()
+    one, other = program("operator"), program("operator")
+    path = f"/guests/{site.web.pk}/power"
+    assert [came.post(path, {"act": "reboot"}).status_code for came in (one, other, one)] == [202, 202, 202]
+    assert int(other.post(path, {"act": "reboot"})["Retry-After"]) > 0
+    assert other.get("/guests").status_code == 200
 
 
-def test_a_rate_forgets_keys_that_are_full_again() -> None:
-    limit = RateLimit(60)
-    limit.MOST_KEYS = 10  # type: ignore[misc]
-    for number in range(30):
-        limit.take(number, now=100.0 * number)
-    assert len(limit._buckets) <= 10
+def test_a_flood_without_a_token_is_turned_away(site: Site, settings: Any) -> None:
+    settings.REQUESTS_PER_ADDRESS_PER_MINUTE = 2
+    rates.requests_of_an_address.forget()
+    client = Client()
+    assert [client.get("/api/v1/guests").status_code for _ in range(3)] == [401, 401, 429]
+    rates.requests_of_an_address.forget()
 
 
 def _other(route: Route) -> str:
