@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,6 +50,16 @@ def env_int(name: str, default: int) -> int:
 def env_list(name: str, default: str = "") -> list[str]:
     """Comma-separated, empty parts left out."""
     return [part.strip() for part in env_text(name, default).split(",") if part.strip()]
+
+
+def env_url_with_extra(name: str, *, needs: str, package: str) -> str:
+    """An address that switches something on, "" where it is not wanted; it needs a module that is not always there."""
+    value = env_text(name)
+    if value and find_spec(needs) is None:
+        raise ImproperlyConfigured(f"{name} needs one more package: .venv/bin/pip install '{package}'.")
+    if value.startswith("http://") and (urlsplit(value).hostname or "") not in {"127.0.0.1", "localhost", "::1"}:
+        raise ImproperlyConfigured(f"{name} must be https: plain http is for loopback only.")
+    return value
 
 
 def env_secret(name: str) -> str:

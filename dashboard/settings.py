@@ -18,6 +18,7 @@ from dashboard.environment import (
     env_origins,
     env_secret,
     env_text,
+    env_url_with_extra,
 )
 from dashboard.runtime import runtime_directory
 
@@ -100,9 +101,9 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 }
 
 # People from other places (docs/accounts.md); the apps and URLs of one that is not named are absent.
-OIDC_URL = env_text("GUESTHOUSE_OIDC_URL")
+OIDC_URL = env_url_with_extra("GUESTHOUSE_OIDC_URL", needs="jwt", package="django-allauth[socialaccount]")
 OIDC_NAME = env_text("GUESTHOUSE_OIDC_NAME", "Single sign-on")
-LDAP_URL = env_text("GUESTHOUSE_LDAP_URL")
+LDAP_URL = env_url_with_extra("GUESTHOUSE_LDAP_URL", needs="django_auth_ldap", package="django-auth-ldap")
 SINGLE_SIGN_ON_MAKES_PEOPLE = env_bool("GUESTHOUSE_SINGLE_SIGN_ON_MAKES_PEOPLE", default=True)
 
 INSTALLED_APPS = [
@@ -218,6 +219,7 @@ MFA_ADAPTER = "dashboard.accounts.second_factors.SecondFactorAdapter"
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 USERSESSIONS_TRACK_ACTIVITY = True
+USERSESSIONS_ADAPTER = "dashboard.accounts.sessions.SessionsAdapter"
 SOCIALACCOUNT_ADAPTER = "dashboard.accounts.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.core import context
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.db.models.signals import post_save, pre_save
 from django.http import HttpRequest
 from django.utils import timezone
+
+from dashboard.accounts.recording import address_of
+from guests import audit
 
 
 def connect() -> None:
@@ -21,6 +27,16 @@ def connect() -> None:
     post_save.connect(_end_sessions_of_the_old_password, sender=user, dispatch_uid="accounts-end-sessions")
     for signal in (authenticator_added, authenticator_removed, authenticator_reset):
         signal.connect(_end_other_sessions, dispatch_uid=f"accounts-second-factor-{id(signal)}")
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
+    """Signing out elsewhere, from one's own page, is recorded."""
+
+    def end_sessions(self, sessions: list[UserSession]) -> None:
+        request = context.request
+        with transaction.atomic():
+            audit.record("account.sessions", by=request.user, address=address_of(request), ended=len(sessions))
+            super().end_sessions(sessions)
 
 
 def end_sessions(user: AbstractBaseUser, *, keep: str | None = None) -> int:

@@ -33,6 +33,7 @@ ACTIONS: dict[str, str | Promise] = {
     "access.revoke": gettext_lazy("Took a role away"),
     "account.password": gettext_lazy("Changed the password"),
     "account.second_factor": gettext_lazy("Changed the second step"),
+    "account.sessions": gettext_lazy("Signed out elsewhere"),
     "account.second_step": gettext_lazy("Second step of a sign-in"),
     "account.sign_in": gettext_lazy("Sign-in"),
     "account.sign_out": gettext_lazy("Signed out"),

@@ -16,6 +16,7 @@ from django.test import Client
 
 from consoles.sessions import LiveSessions
 from guests.access import Role, grant
+from guests.audit.models import AuditRecord
 from guests.inventory.changes import ChangeFeed
 from tests.dashboard.test_live import in_thread, live, our_origin  # noqa: F401
 from tests.guests.inventory_rows import make_guest, make_host
@@ -69,6 +70,8 @@ def new_recovery_codes(mine: Client) -> None:
 
 def sign_out_elsewhere(mine: Client) -> None:
     assert mine.post("/accounts/sessions/").status_code == 302
+    line = AuditRecord.objects.get(action="account.sessions")
+    assert (line.user_name, line.detail) == ("anna", {"ended": 1})
 
 
 def be_ended_by_an_administrator(mine: Client) -> None:

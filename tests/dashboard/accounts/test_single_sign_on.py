@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from dashboard.environment import env_url_with_extra
 from tests.dashboard.accounts.oidc_provider import CLIENT, SECRET, Provider
 
 FLOW = """
@@ -207,3 +209,21 @@ print(json.dumps(outcomes))
         [404, None],
         [503, None],
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("http://id.example.org", "plain http is for loopback only"), ("https://id.example.org", "")]
+)
+def test_a_provider_is_asked_over_tls(monkeypatch: pytest.MonkeyPatch, value: str, words: str) -> None:
+    monkeypatch.setenv("GUESTHOUSE_OIDC_URL", value)
+    if not words:
+        assert env_url_with_extra("GUESTHOUSE_OIDC_URL", needs="jwt", package="x") == value
+        return
+    with pytest.raises(ImproperlyConfigured, match=words):
+        env_url_with_extra("GUESTHOUSE_OIDC_URL", needs="jwt", package="x")
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUESTHOUSE_OIDC_URL", "https://id.example.org")
+    with pytest.raises(ImproperlyConfigured, match=r"pip install 'django-allauth\[socialaccount\]'"):
+        env_url_with_extra("GUESTHOUSE_OIDC_URL", needs="no_such_module", package="django-allauth[socialaccount]")
