@@ -18,19 +18,10 @@ from guests.prepared import Given, Prepared
 
 _SETTING = Prepared(lambda: ConsoleSetting.objects.filter(guest=Given("guest", UUIDField())))
 
-_SCREEN = Prepared(
-    lambda: ConsoleSetting.objects.filter(guest=Given("guest", UUIDField())).values_list("screen", flat=True)
-)
-
 
 def setting_of(guest: Guest) -> ConsoleSetting:
     """The guest's setting; one that is not stored where it has none."""
     return _SETTING.first(guest=guest.pk) or ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
-
-
-def screen_recordings_of(guest_id: UUID) -> ScreenRecordings:
-    """Whether the graphical consoles of one guest are recorded."""
-    return ScreenRecordings(_SCREEN.first(guest=guest_id) or ScreenRecordings.OFF)
 
 
 def keyboards_of(guests: Iterable[UUID]) -> dict[UUID, Sharing]:

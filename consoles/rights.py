@@ -75,9 +75,12 @@ def signed_in(session_key: str) -> AbstractBaseUser | None:
     return user if user and user.is_active and _signs_in(stored, user) else None
 
 
-def standing(held: Held, guest: Guest) -> tuple[AbstractBaseUser, Role]:
-    """Who would be at the console, and their role on its guest. Raises ConsoleRefused where `judge` would refuse."""
-    user = signed_in(held.session_key)
+def standing(held: Held, guest: Guest, user: AbstractBaseUser | None = None) -> tuple[AbstractBaseUser, Role]:
+    """Who would be at the console, and their role on its guest. Raises ConsoleRefused where `judge` would refuse.
+
+    `user`: who is known to be signed in by the session.
+    """
+    user = user or signed_in(held.session_key)
     if user is None or user.pk != held.user_id:
         raise Verdict(CloseCode.NOT_SIGNED_IN).as_refusal()
     role = role_on(user, guest) if guest.gone_at is None else None

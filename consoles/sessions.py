@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.utils import timezone, translation
@@ -96,6 +97,7 @@ class LiveSessions:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
+        self.rights_heard = 0  # how often it was heard that rights changed
 
     def __len__(self) -> int:
         return len(self._live)
@@ -107,6 +109,7 @@ class LiveSessions:
         mode: Mode | str,
         user_id: int,
         session_key: str,
+        signed_in: tuple[AbstractBaseUser, int] | None = None,
         guest: Guest,
         device: str = "",
         peer: str = "",
@@ -118,7 +121,9 @@ class LiveSessions:
         `on_revoke(close_code, sentence)` is called from another thread and must return at once; it has to end the
         console. `on_downgrade()`, where given, is called instead when a controller still may watch.
         The session is in the registry before the right is checked, so a right that is lost meanwhile is not missed.
-        `guest` comes with its host. Few and prepared queries: this stands between a click and the console.
+        `signed_in`: whom the session was found to sign in, and `rights_heard` before that: nobody asks again where
+        nothing was heard since. `guest` comes with its host. Few and prepared queries: this stands between a click and
+        the console.
         """
         held = Held(user_id=user_id, session_key=session_key, guest_id=guest.pk, mode=Mode(mode))
         row = ConsoleSession(
@@ -137,7 +142,8 @@ class LiveSessions:
             self._live[row.id] = live
         try:
             with transaction.atomic():
-                user, live.role = standing(held, guest)
+                found, heard = signed_in or (None, 0)
+                user, live.role = standing(held, guest, found if heard == self.rights_heard else None)
                 live.user_name = user.get_username()
                 row.save(force_insert=True)
                 audit.record(
@@ -213,6 +219,7 @@ class LiveSessions:
 
     def _hear(self, moved: dict[Feed, int]) -> None:
         if Feed.RIGHTS in moved:
+            self.rights_heard += 1
             self._wake.set()
 
     def _snapshot(self) -> list[LiveSession]:

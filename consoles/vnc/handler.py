@@ -21,8 +21,9 @@ from websockify.websocketproxy import ProxyRequestHandler
 
 from consoles.addresses import client_address
 from consoles.close_codes import CloseCode, ConsoleRefused
+from consoles.console_settings import setting_of
 from consoles.handshakes import SENTENCE, seconds_to_wait, was_refused
-from consoles.models import Kind, Ticket
+from consoles.models import Kind, ScreenRecordings, Sharing, Ticket
 from consoles.sessions import LiveSession
 from consoles.tickets import redeem
 from consoles.vnc.browser_socket import BrowserSocket
@@ -57,6 +58,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
         super().setup()
         self.rfile = io.BufferedReader(HeaderReader(self.connection))
         self.visitor: Visitor | None = None
+        self.rights_heard = -1  # by the console server, before the visitor was looked at
         if self.connection.family != socket.AF_UNIX:
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -95,6 +97,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
             self._answer(404, "Not found.")
             return
         try:
+            self.rights_heard = self.server.sessions.rights_heard
             with self.server.database.lent():
                 self.visitor = visitor_of(self.headers, self.path)
         except Forbidden as refusal:
@@ -159,6 +162,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
             mode=ticket.mode,
             user_id=visitor.user.pk,
             session_key=visitor.session_key,
+            signed_in=(visitor.user, self.rights_heard),
             guest=ticket.guest,
             peer=self._peer(),
             on_revoke=visit.end,
@@ -187,7 +191,12 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 greet_guest(screen, lambda: hosts.password(guest))
             except OSError as error:
                 raise ConsoleRefused(CloseCode.FAILED, _("The guest's screen does not answer.")) from error
-            with self.server.recordings.made(visit, live), self.server.seats.taken(visit, live):
+            with self.server.database.lent():
+                setting = setting_of(guest)
+            with (
+                self.server.recordings.made(visit, live, ScreenRecordings(setting.screen)),
+                self.server.seats.taken(visit, live, Sharing(setting.keyboard)),
+            ):
                 ending = Pump(self.request, screen.socket, visit, live).run()
         return hosts.why_gone(guest) if isinstance(ending, Gone) else ending
 

@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
-from consoles.console_settings import screen_recordings_of
 from consoles.disk_thread import DiskThread
 from consoles.models import RecordingEnd, ScreenRecording, ScreenRecordings
 from consoles.sessions import LiveSession
@@ -55,16 +54,15 @@ class Recordings:
                 path.unlink(missing_ok=True)
 
     @contextmanager
-    def made(self, visit: Visit, live: LiveSession) -> Iterator[None]:
+    def made(self, visit: Visit, live: LiveSession, wanted: ScreenRecordings) -> Iterator[None]:
         """While it lasts, what this visit is shown is recorded, where its guest's setting or its person wants it.
 
         Raises ConsoleRefused where it must be and cannot.
         """
-        with self._database.lent():
-            wanted = screen_recordings_of(visit.guest.pk)
-            must = wanted == ScreenRecordings.MUST
-            recorded = wanted != ScreenRecordings.OFF or visit.wants_recording
-            begun = self._begin(visit, live, must=must) if recorded else None
+        begun = None
+        if wanted != ScreenRecordings.OFF or visit.wants_recording:
+            with self._database.lent():
+                begun = self._begin(visit, live, must=wanted == ScreenRecordings.MUST)
         try:
             yield
         finally:

@@ -40,7 +40,7 @@ from django.utils.translation import gettext as _
 
 from consoles.clock import WARNING_SECONDS, ConsoleClock
 from consoles.close_codes import CloseCode
-from consoles.console_settings import keyboards_of, setting_of
+from consoles.console_settings import keyboards_of
 from consoles.models import Kind, Mode, Sharing
 from consoles.sessions import LiveSession
 from consoles.sharing import SharedKeyboard
@@ -63,11 +63,9 @@ class Seats:
         self._keyboards: dict[UUID, SharedKeyboard] = {}
 
     @contextmanager
-    def taken(self, visit: Visit, live: LiveSession) -> Iterator[None]:
+    def taken(self, visit: Visit, live: LiveSession, sharing: Sharing) -> Iterator[None]:
         """While it lasts, the person of this visit is seen by the others, and types when it is their turn."""
         guest = visit.guest
-        with self._database.lent():
-            sharing = Sharing(setting_of(guest).keyboard)
         with self._lock:
             # Told at once: a message that the page was not yet sent is replaced by the newer one.
             keyboard = self._keyboards.setdefault(guest.pk, SharedKeyboard(lambda tell: tell()))

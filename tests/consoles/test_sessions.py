@@ -210,6 +210,32 @@ def test_opening_takes_five_queries(
         sessions.open(kind="vnc", mode="control", user_id=ana.user.pk, session_key=key, guest=guest, on_revoke=Ends())
 
 
+def test_who_was_just_found_signed_in_is_asked_again_only_when_rights_changed_since(
+    guest: Guest, person: MakePerson, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    sessions, ana = LiveSessions(), person()
+    key, seen = ana.session_key, sessions.rights_heard
+
+    def open_now() -> LiveSession:
+        return sessions.open(
+            kind="vnc",
+            mode="control",
+            user_id=ana.user.pk,
+            session_key=key,
+            signed_in=(ana.user, seen),
+            guest=guest,
+            on_revoke=Ends(),
+        )
+
+    with django_assert_num_queries(3 + 2):  # role and two lines
+        open_now()
+    ana.client.logout()
+    sessions._hear({Feed.RIGHTS: 7})
+    with pytest.raises(ConsoleRefused) as refused:
+        open_now()
+    assert refused.value.close_code == 4401
+
+
 @pytest.fixture
 def running(transactional_db: None) -> Iterator[LiveSessions]:
     sessions, feed = LiveSessions(), ChangeFeed()
