@@ -81,6 +81,8 @@ ELSEWHERE: dict[str, list[str]] = {
     "C17": [
         f"{_SHARED}::test_a_console_ends_with_its_longest_time",
         f"{_SHARED}::test_who_says_to_be_here_puts_the_end_off",
+        "tests/consoles/vnc/test_seats.py::test_a_console_ends_with_its_longest_time",
+        "tests/consoles/vnc/test_seats.py::test_typing_and_moving_the_mouse_put_the_idle_end_off",
         f"{_SESSIONS}::test_a_console_ends_with_the_right_to_it",
     ],
     "C18": [f"{_FILTER}::test_a_controller_s_messages_pass_except_power"],

@@ -199,7 +199,7 @@ async def test_C16_the_plain_port_s_own_origin_is_foreign_to_an_https_site(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_B2_a_stranger_s_socket_is_told_the_same_as_for_a_guest_that_never_was() -> None:
+async def test_B2_every_socket_of_a_stranger_tells_the_same_as_for_a_guest_that_never_was() -> None:
     from asgiref.sync import sync_to_async
 
     from tests.guests.inventory_rows import make_guest, make_host, person, signed_in
@@ -210,15 +210,18 @@ async def test_B2_a_stranger_s_socket_is_told_the_same_as_for_a_guest_that_never
 
     guest_id, key = await sync_to_async(prepared)()
     cookie = (b"cookie", f"{site_settings.SESSION_COOKIE_NAME}={key}".encode())
-    codes = []
-    for identity in (guest_id, "5f3c1b0e-0000-4000-8000-0000000fffff"):
-        from dashboard.asgi import application
+    from dashboard.asgi import application
 
-        path = f"/ws/guests/{identity}/text/serial0/"
-        socket = WebsocketCommunicator(application, path, headers=[OUR_ORIGIN, cookie])  # type: ignore[arg-type]
-        assert (await socket.connect(timeout=5))[0]
-        codes.append((await socket.receive_output(timeout=5))["code"])
-    assert codes == [4404, 4404]
+    for path in socket_paths():
+        for identity in (guest_id, "5f3c1b0e-0000-4000-8000-0000000fffff"):
+            there = path.replace(SAMPLES["guest_id"], identity)
+            socket = WebsocketCommunicator(application, there, headers=[OUR_ORIGIN, cookie])  # type: ignore[arg-type]
+            assert (await socket.connect(timeout=5))[0]
+            if path == "/ws/live/":
+                assert await socket.receive_nothing(0.3)
+            else:
+                assert (await socket.receive_output(timeout=5))["code"] == 4404, there
+            await socket.disconnect()
 
 
 def test_F11_a_new_secret_key_with_the_old_one_as_fallback_keeps_people_and_consoles(

@@ -41,6 +41,19 @@ def test_B2_what_one_may_not_see_answers_like_what_never_was(site: Site, route: 
     assert not Operation.objects.exclude(pk=site.operation.pk).exists()
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_B2_B4_no_url_at_all_tells_a_stranger_of_anything_or_changes_it(site: Site, method: str) -> None:
+    for route in ROUTES:
+        client = site.client("stranger", raise_request_exception=False)
+        answer = getattr(client, method)(route.path(), {"id": str(site.web.pk), "guest": str(site.web.pk), "key": "k"})
+        assert answer.status_code < 500, route
+        if route.pattern.startswith("status/<slug:slug>/") or answer.streaming:
+            continue  # for everybody, and shows what was chosen
+        told = [name for name in ("web-1", "far-1", "52:54:00:00:00:01", "test:///") if name in answer.content.decode()]
+        assert told == [], route
+    assert not Operation.objects.exclude(pk=site.operation.pk).exists()
+
+
 @pytest.mark.parametrize("route", UNSAFE_ON_A_GUEST, ids=str)
 def test_B6_a_watcher_changes_nothing(site: Site, route: Route) -> None:
     client = site.client("watcher")

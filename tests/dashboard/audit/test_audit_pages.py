@@ -219,8 +219,8 @@ def test_every_action_that_the_source_records_has_words() -> None:
     for path in [path for room in ("guests", "consoles", "dashboard") for path in (ROOT / room).rglob("*.py")]:
         for call in ast.walk(ast.parse(path.read_text())):
             called = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
-            if isinstance(call, ast.Call) and called.lstrip("_").startswith(("record", "refuse")):
-                texts = [part for word in call.args[:2] for part in ast.walk(word) if isinstance(part, ast.Constant)]
+            if isinstance(call, ast.Call) and called.lstrip("_").startswith(("record", "refuse", "edit")):
+                texts = [part for word in call.args[:3] for part in ast.walk(word) if isinstance(part, ast.Constant)]
                 found |= {str(text.value) for text in texts if re.fullmatch(r"[a-z]+\.[a-z_]+", str(text.value))}
     assert len(found) > 20
     assert found <= set(ACTIONS), found - set(ACTIONS)
