@@ -115,7 +115,7 @@ def test_a_second_step_with_an_authenticator_app(
     sign_in(page, name, password)
     page.goto(SECOND)
     clean(page)
-    page.get_by_role("link", name="Activate").click()
+    page.get_by_role("link", name="Set it up").click()
     page.fill("input[name=password]", password)
     clean(page)
     page.press("input[name=password]", "Enter")
