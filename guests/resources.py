@@ -170,6 +170,7 @@ class Definition:
     text_consoles: tuple[TextConsole, ...]
     graphics: tuple[Graphics, ...]
     shares_clipboard: bool = False  # a qemu-vdagent channel that may copy and paste
+    boot_order: tuple[str, ...] = ()  # from what it is booted, first things first: "disk:vda", "nic:52:54:00:…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,27 @@ def parse_definition(xml: str) -> Definition:
         nics=tuple(parse_nic(nic) for nic in root.iterfind("devices/interface")),
         text_consoles=parse_text_consoles(root, xen=domain_type == "xen"),
         graphics=tuple(parse_graphics(graphics) for graphics in root.iterfind("devices/graphics")),
+        boot_order=_boot_order(root),
         shares_clipboard=root.find(CLIPBOARD) is not None,
     )
+
+
+def _boot_order(root: etree._Element) -> tuple[str, ...]:
+    """Each device's own place, or else the kinds of `<os><boot>`, which mean the first device of a kind."""
+    disks, nics = root.findall("devices/disk"), root.findall("devices/interface")
+    names = {disk: f"disk:{attribute(disk, 'target', 'dev')}" for disk in disks}
+    names |= {nic: f"nic:{attribute(nic, 'mac', 'address').lower()}" for nic in nics}
+    placed = [(attribute(element, "boot", "order"), name) for element, name in names.items()]
+    own = sorted((int(order), name) for order, name in placed if order.isascii() and order.isdigit())
+    if own:
+        return tuple(name for _order, name in own)
+    kinds = {"hd": "disk", "cdrom": "cdrom", "fd": "floppy"}
+    found = []
+    for boot in root.iterfind("os/boot"):
+        kind = boot.get("dev", "")
+        alike = nics if kind == "network" else [d for d in disks if d.get("device", "disk") == kinds.get(kind)]
+        found += [names[alike[0]]] if alike else []
+    return tuple(found)
 
 
 def _uuid(root: etree._Element) -> UUID:

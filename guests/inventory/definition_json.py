@@ -14,7 +14,7 @@ def definition_to_json(definition: Definition) -> dict[str, Any]:
     found = asdict(definition)
     found["uuid"] = str(definition.uuid)
     found["virtualisation"] = str(definition.virtualisation)
-    for name in ("disks", "nics", "text_consoles", "graphics"):
+    for name in ("disks", "nics", "text_consoles", "graphics", "boot_order"):
         found[name] = list(found[name])
     return found
 
@@ -32,5 +32,6 @@ def definition_from_json(found: dict[str, Any]) -> Definition:
             "nics": tuple(NIC(**nic) for nic in found["nics"]),
             "text_consoles": tuple(TextConsole(**console) for console in found["text_consoles"]),
             "graphics": tuple(Graphics(**graphics) for graphics in found["graphics"]),
+            "boot_order": tuple(found.get("boot_order", ())),
         }
     )

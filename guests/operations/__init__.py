@@ -2,6 +2,7 @@
 
 from guests.operations import (  # each registers its kinds
     graphics,
+    guest_settings,
     memory,
     migration,
     nics,
@@ -16,6 +17,7 @@ __all__ = [
     "ask",
     "cancel",
     "graphics",
+    "guest_settings",
     "memory",
     "migration",
     "new_key",

@@ -53,6 +53,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "history": ("header", "past"),
     "access": ("header",),  # its forms stay as they are typed
     "migrate": ("header",),
+    "setup": ("header",),
 }
 PARTS = frozenset(part for parts in TABS.values() for part in parts)
 ROLES = list(Role)

@@ -47,3 +47,7 @@ def test_a_saved_guest_goes_on_where_it_was_and_another_starts_paused(product: P
     assert lab.state("backup-1") == "paused"
     session.post(f"/guests/{backup}/power/force_off/")
     wait_for_page(session, backup, "/power/start_paused/")
+    for name in ("spare", "backup-1"):
+        session.post(f"/guests/{backup}/settings/name/", name=name)
+        wait_for_page(session, backup, f"<title>{name}")
+        assert lab.virsh("domname", backup).strip() == name
