@@ -258,3 +258,28 @@ def test_a_screen_that_the_network_reached_stays_inside_of_its_host(
     assert "<listen type='address' address='127.0.0.1'/>" in xml
     assert "0.0.0.0" not in xml
     assert_shows_its_screen(relay, ana, guest)
+
+
+@needs_root
+@pytest.mark.parametrize("options", [("--undefinesource",), ()], ids=["and is gone", "and stays defined"])
+def test_a_console_of_a_guest_that_migrates_ends_and_the_next_one_finds_it(
+    options: tuple[str, ...],
+    far: SmallGuests,
+    relay: Relay,  # noqa: F811
+    ana: Person,
+    two_hosts: TwoHosts,
+) -> None:
+    guest = far.make(1, "nomad", LOOPBACK)
+    far.made.append((2, guest.uuid))
+    browser = relay.connect(ana, guest)
+    handshake(browser)
+    ticket = mint(ana.user, ana.session_key, guest, kind=Kind.VNC, mode=Mode.CONTROL)
+    to = ("--migrateuri", f"tcp://{two_hosts.address(2)}", "--live", "--persistent")
+    far.run(1, "migrate", str(guest.uuid), two_hosts.uri(2), *to, *options)
+    assert close_of(browser) == (4412, "nomad is not on host-1 any more.")
+    # Before its row has followed (the host's worker sees to that), and with a ticket from before.
+    assert close_of(relay.connect(ana, guest)) == (4412, "nomad is not on host-1 any more.")
+    guest.host = Host.objects.create(name="host-2", uri=far.uris[2])
+    guest.save()
+    assert close_of(relay.connect(ana, guest, token=ticket)) == (4412, "nomad is on another host now.")
+    assert_shows_its_screen(relay, ana, guest)
