@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from django.conf import settings
+from django.utils import translation
+
 from guests.errors import HypervisorError, OperationRefused
 from guests.hypervisor import writing
 from guests.hypervisor.migrating import is_aborted, job_progress
@@ -20,10 +23,12 @@ class Aborted(OperationRefused):
 def run_long_call(task: Task, call: Callable[[], None]) -> None:
     """Run `call`, which must use a connection that nobody else needs meanwhile. Raises what it raised, or Aborted."""
     errors: list[BaseException] = []
+    language = translation.get_language() or settings.LANGUAGE_CODE
 
     def run() -> None:
         try:
-            call()
+            with translation.override(language):  # what it raises is told to the asker
+                call()
         except BaseException as error:  # told in the thread that waits
             errors.append(error)
 
@@ -49,7 +54,7 @@ def run_long_call(task: Task, call: Callable[[], None]) -> None:
 def _abort(task: Task) -> bool:
     try:
         writing.abort_job(task.connection, task.uuid)
-    except OperationRefused:
+    except HypervisorError:
         return False  # between its phases there is nothing to abort: asked again in a second
     return True
 
