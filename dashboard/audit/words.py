@@ -39,7 +39,7 @@ ACTIONS: dict[str, str | Promise] = {
     "account.sign_out": gettext_lazy("Signed out"),
     "audit.export": gettext_lazy("Exported the audit record"),
     "console.close": gettext_lazy("Left a console"),
-    "console.export": gettext_lazy("Took a console's log"),
+    "console.export": gettext_lazy("Took a console's log or recording"),
     "console.open": gettext_lazy("Opened a console"),
     "console.power": gettext_lazy("Power, from a console"),
     "console.record": gettext_lazy("Recorded a console's screen"),

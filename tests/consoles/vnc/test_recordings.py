@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import time
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from consoles.console_settings import change_setting
+from consoles.disk_thread import DiskThread
 from consoles.models import Kind, Mode, RecordingEnd, ScreenRecording, ScreenRecordings, Sharing
 from consoles.tickets import mint
+from consoles.vnc.recorder import Limits, Recorder
 from consoles.vnc.recording_file import ASKED, SHOWN, read_recording, recording_path
 from consoles.vnc.recordings import Recordings, forget_oldest
 from consoles.vnc.rfb_filter import wishes
@@ -224,3 +227,25 @@ def test_somebody_who_may_type_has_their_own_connection_recorded(
     assert other.told["recording"]["state"] == "off"
     mine.close()
     assert ended().user_name == "ana"
+
+
+def test_a_disk_that_is_full_or_broken_ends_the_recording_and_leaves_whole_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, (code, end) in enumerate([(errno.ENOSPC, RecordingEnd.DISK), (errno.EIO, RecordingEnd.FAILED)]):
+        ends: list[RecordingEnd] = []
+        path = tmp_path / f"{number}.rfb"
+        recorder = Recorder(path, "web-1", Limits(MIB, 0), DiskThread("disk"), ends.append)
+        recorder.shown(b"first")
+        assert wait_for(lambda path=path: b"first" in path.read_bytes())  # type: ignore[misc]
+
+        def refuse(*_args: object, code: int = code) -> None:
+            raise OSError(code, "no")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("consoles.vnc.recorder.RecordingWriter.write", refuse)
+            recorder.shown(b"second")
+            assert wait_for(lambda: ends == [end])  # noqa: B023
+        recorder.shown(b"third")
+        assert recorder.finish(5) is end
+        assert [frame.content for frame in read_recording(path)[1]] == [b"first"]
