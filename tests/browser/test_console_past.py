@@ -26,6 +26,7 @@ def recorded(open_console: Callable[..., Page], product: Product) -> Iterator[Pa
     page.click("[data-tool=setting]")
     page.check("#setting-dialog input[name=record]")
     page.click("#setting-dialog [type=submit]")
+    expect(page.locator("#setting-dialog")).to_be_hidden()  # before that, keys are the dialog's
     expect(page.locator("#recording")).to_have_text("log: recording", timeout=20_000)
     press_enter_for_a_prompt(page)
     run(page, "echo early-$((40+2))", "early-42")
