@@ -103,8 +103,8 @@ def test_a_tap_hears_both_sides_from_the_beginning(
 
     recorder, make = Recorder(), Visit.__init__
 
-    def with_tap(visit: Visit, *arguments: Any) -> None:
-        make(visit, *arguments)
+    def with_tap(visit: Visit, *arguments: Any, **named: Any) -> None:
+        make(visit, *arguments, **named)
         visit.taps = (recorder,)
 
     monkeypatch.setattr(Visit, "__init__", with_tap)
