@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +13,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from deploy.demo.processes import wait_until
+
 SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 NOBODY = 65534
+ORDINARY: dict[str, Any] = {"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}
+PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None)
 
 
 class PostgreSQL:
@@ -23,8 +30,20 @@ class PostgreSQL:
         if os.getuid() == 0:
             os.chown(self.directory, NOBODY, NOBODY)  # PostgreSQL refuses root
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "guesthouse", "--no-sync", "-E", "UTF8")
-        settings = f"-k {self.directory} -c listen_addresses= -c fsync=off -c max_connections=60"
-        self._control("-o", settings, "-l", str(self.directory / "log"), "start")
+        settings = ["listen_addresses=", "fsync=off", "max_connections=60", f"unix_socket_directories={self.directory}"]
+        with (self.directory / "log").open("wb") as log:
+            self._server = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._data, *(f"-c{setting}" for setting in settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                preexec_fn=_end_with_the_test_process,
+                **ORDINARY,
+            )
+        if not wait_until(self._answers, 60):
+            self.stop()
+            raise AssertionError("PostgreSQL did not start")
 
     @property
     def _data(self) -> Path:
@@ -37,17 +56,23 @@ class PostgreSQL:
 
     def stop(self) -> None:
         """End it and remove its directory."""
-        self._control("-m", "immediate", "stop")
+        self._server.send_signal(signal.SIGQUIT)  # its immediate shutdown
+        self._server.wait(30)
         shutil.rmtree(self.directory)
 
-    def _control(self, *words: str) -> None:
-        self._run("pg_ctl", "-D", str(self._data), "-w", *words)
+    def _answers(self) -> bool:
+        asked = [self._programs / "pg_isready", "-q", "-h", str(self.directory)]
+        return self._server.poll() is None and subprocess.run(asked, timeout=10).returncode == 0
 
     def _run(self, program: str, *words: str) -> None:
-        ordinary: dict[str, Any] = {"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}
         subprocess.run(
-            (str(self._programs / program), *words), check=True, capture_output=True, timeout=60, cwd="/", **ordinary
+            (str(self._programs / program), *words), check=True, capture_output=True, timeout=60, cwd="/", **ORDINARY
         )
+
+
+def _end_with_the_test_process() -> None:
+    """In the child: killed with its parent, it must not stay."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
 
 
 @contextmanager

@@ -39,6 +39,7 @@ def test_F5_the_rooms_where_the_database_matters_hold_on_postgresql(postgresql: 
             "-q",
             "-p",
             "no:cacheprovider",
+            "--reuse-db",  # it goes with its server: a thread that still holds a connection is no fault
             "-k",
             "not hear_of_each_others",
             *ROOMS,

@@ -128,7 +128,7 @@ async def test_A8_the_other_sessions_end_with_consoles_and_sockets_within_5_s(co
         assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": 4401}
         while not ended and time.monotonic() - began < 5:
             await asyncio.sleep(0.02)
-        assert ended == [4401]
+        assert set(ended) == {4401}  # told once for each announcement that came before it closed
 
     def check() -> None:
         assert other.get("/guests/").status_code == 302
