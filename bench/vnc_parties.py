@@ -12,6 +12,8 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 BLAST_X = 4242  # an update request at this x starts an endless stream of updates
+FRAME_X = 4243  # one at this x is answered with one frame of FRAME bytes
+FRAME = 16 + 256 * 64 * 4
 TINY = struct.pack("!BxHHHHHi", 0, 1, 0, 0, 1, 1, 0) + b"\0\0\0\0"
 _SERVER_INIT = struct.pack("!HHBBBBHHHBBBxxxI", 1024, 768, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0, 5) + b"bench"
 
@@ -45,11 +47,11 @@ def serve_rfb(port: int) -> None:
                 kind = exactly(client, 1)[0]
                 if kind != 3:
                     exactly(client, {0: 19, 4: 7, 5: 5}[kind])
-                elif struct.unpack("!BHHHH", exactly(client, 9))[1] == BLAST_X:
-                    while True:
-                        client.sendall(big)
-                else:
-                    client.sendall(TINY)
+                    continue
+                x = struct.unpack("!BHHHH", exactly(client, 9))[1]
+                while x == BLAST_X:
+                    client.sendall(big)
+                client.sendall(big if x == FRAME_X else TINY)
 
     while True:
         threading.Thread(target=one, args=(listener.accept()[0],), daemon=True).start()
