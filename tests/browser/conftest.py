@@ -81,7 +81,9 @@ def new_context(
         )
 
     def new(**options: Any) -> BrowserContext:
-        context = browser.new_context(**({"base_url": product.url, "locale": "en-GB"} | options))
+        context = browser.new_context(
+            **({"base_url": product.url, "locale": "en-GB", "reduced_motion": "reduce"} | options)
+        )
         context.set_default_timeout(15_000)
         context.on("page", watch)
         contexts.append(context)

@@ -106,7 +106,7 @@ def test_lists_guests_with_constant_calls_and_the_xml_of_each(host: Connection, 
         guests = list_guests(host)
     definitions = sum((g.live is not None) + (g.next_boot is not None) for g in guests)
     assert calls.count("XMLDesc") == definitions
-    assert len(calls) == definitions + 4  # three listings and one bulk state
+    assert len(calls) == definitions + 5  # four listings and one bulk state
 
 
 def test_moves_the_balloon_and_hears_it_move(host: Connection, guest: UUID) -> None:

@@ -146,7 +146,7 @@ def test_one_guest_is_told_live_and_for_the_next_boot(site: Site, program: Progr
     assert told["tags"] == ["front"]
     assert (told["role"], told["acts"]) == (
         "operator",
-        ["shut_down", "pause", "reboot", "reset", "force_off", "memory", "vcpus"],
+        ["shut_down", "pause", "reboot", "reset", "save", "force_off", "memory", "vcpus"],
     )
 
 
