@@ -20,7 +20,7 @@ MEMORY_TEXTS = {
 }
 VCPUS_TEXTS = {
     "now_change": _("vCPUs {before} → {after}; the guest brings them online"),
-    "now_same": _("nothing: {after} vCPUs stay"),
+    "now_same": _("nothing: current vCPUs stay {after}"),
     "now_off": _("nothing: {guest} is shut off"),
     "now_fewer": _("nothing: {before} vCPUs stay until the next boot, taking one from a running guest can crash it"),
     "now_over": _("nothing: {guest} can have {limit} vCPUs at most until its next boot"),
