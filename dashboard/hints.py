@@ -179,7 +179,7 @@ class HintHub:
             except Exception:
                 logger.exception("live hints lost the database")
                 connections["default"].close()
-                self._hear({Feed.INVENTORY: 0, Feed.OPERATIONS: 0})  # the round that failed is done again
+                self._hear(dict.fromkeys((Feed.RIGHTS, Feed.INVENTORY, Feed.OPERATIONS), 0))  # the round is done again
                 time.sleep(1)
             self._wake.wait(CHECK_SECONDS)
         if started:
