@@ -65,6 +65,12 @@ function stopPolling() {
   poll = null;
 }
 
+function lookedAgainLately() {
+  const last = Number(sessionStorage.getItem("gh-looked-again"));
+  sessionStorage.setItem("gh-looked-again", Date.now());
+  return Date.now() - last < 30000;
+}
+
 function connect() {
   const url = new URL(document.body.dataset.liveUrl, location.href);
   url.searchParams.set("since", since);
@@ -87,8 +93,8 @@ function connect() {
     if (event.code === SIGNED_OUT || event.code === NOT_ALLOWED) {
       stopPolling();
       say("ended");
-      // The page itself says what is left to see; one that is refused at once is not asked again and again.
-      if (performance.now() - opened > 1000) location.reload();
+      // The page itself says what is left to see; one that is refused at once, again and again, is asked once.
+      if (performance.now() - opened > 1000 || !lookedAgainLately()) location.reload();
       return;
     }
     startPolling();
