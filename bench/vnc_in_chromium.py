@@ -28,7 +28,7 @@ from tests.live.text_client import TextClient, WebSession
 
 WATCH = """() => {
   const look = () => {
-    const canvas = document.querySelector("#screen canvas");
+    const canvas = document.querySelector(".gh-vnc canvas");
     if (canvas?.width > 300) {
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       if (new Set(new Uint32Array(data.buffer)).size > 1) { window.shownAt ??= Date.now(); return; }
