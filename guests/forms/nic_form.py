@@ -7,21 +7,22 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from guests.access.networks import open_sources
 from guests.errors import OperationRefused
+from guests.forms.asking_form import WAIT_SECONDS
+from guests.forms.resize_form import ANSWERING
 from guests.inventory.mac_addresses import normal_mac
-from guests.inventory.models import Guest, HostState
+from guests.inventory.models import Guest
 from guests.inventory.networks import HostNetwork
 from guests.operations import ask, new_key, wait_for_end
 from guests.operations.mac_pools import pools_for, reserve_mac
 from guests.operations.models import Operation, OperationState
 from guests.resources import NIC
 
-WAIT_SECONDS = 2.0
-ANSWERING = {HostState.UP, HostState.DEGRADED}
 MODELS = {"xen": ("netfront", "e1000", "rtl8139"), "": ("virtio", "e1000e", "e1000", "rtl8139")}
 NOW_AND_BOOT, BOOT, NOW = "both", "boot", "now"
 MOST_RATE = 100 * 1024 * 1024  # KiB a second
@@ -160,8 +161,8 @@ class NICForm(forms.Form):
         if self.nic is not None:
             parameters["mac"] = self.nic["mac"]
             before = {"source": self.data["before_source"][:255]} if "before_source" in self.data else {}
-        operation = wait_for_end(
-            ask(
+        try:
+            operation = ask(
                 "change_nic" if self.nic else "add_nic",
                 self.guest,
                 by=self.by,
@@ -169,9 +170,11 @@ class NICForm(forms.Form):
                 parameters=parameters,
                 before=before,
                 address=address,
-            ),
-            seconds=WAIT_SECONDS,
-        )
+            )
+        except PermissionDenied as refusal:
+            self.add_error("source", str(refusal))
+            return None
+        wait_for_end(operation, seconds=WAIT_SECONDS)
         if operation.state in {OperationState.FAILED, OperationState.DENIED}:
             self.add_error(operation.field if operation.field in self.fields else None, operation.message)
             return None

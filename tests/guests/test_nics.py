@@ -169,6 +169,21 @@ def test_an_administrator_of_one_guest_connects_it_to_no_network_but_its_own(
     assert len(nics(worker)) == 1
 
 
+def test_a_network_that_is_closed_to_the_asker_is_refused_at_its_field(client: Client, worker: RunningWorker) -> None:
+    """Somebody else connected the guest's next boot to it."""
+    guest = row("off-1")
+    anna = person("anna")
+    grant(anna, Role.ADMINISTRATOR, guest=guest)
+    other = {**guest.definition["nics"][0], "mac": "52:54:00:00:00:89", "source": "secret"}
+    guest.next_boot["nics"].append(other)
+    guest.save()
+    refused = send(signed_in(anna), "52:54:00:00:00:89/", source="network:secret", model="e1000")
+    assert refused.status_code == 422
+    assert "networks of guests that you administrate" in refused.content.decode()
+    assert not Operation.objects.exists()
+    assert len(nics(worker)) == 1
+
+
 def test_the_page_of_macs_shows_duplicates_and_how_to_mend_them(admin: User, db: None) -> None:
     one, other = make_guest(make_host("alpha"), "web-1"), make_guest(make_host("beta"), "clone-1")
     for guest in (one, other):
