@@ -9,8 +9,9 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from dashboard.hints import Moment
-from guests.access import Action, may, may_somewhere, visible_to
-from guests.operations.models import Operation, OperationState
+from guests.access import Action, may, may_somewhere
+from guests.operations.models import OperationState
+from guests.views.operation_list import seen_operations
 
 OPEN = [OperationState.QUEUED, OperationState.RUNNING, OperationState.WAITING]
 
@@ -21,10 +22,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     def running_operations() -> int:
         if not request.user.is_authenticated:
             return 0
-        found = Operation.objects.filter(state__in=OPEN)
-        if not request.user.is_superuser:
-            found = found.filter(guest__in=visible_to(request.user))
-        return found.count()
+        return seen_operations(request.user).filter(state__in=OPEN).count()
 
     @cache
     def may_make_status_pages() -> bool:

@@ -26,6 +26,7 @@ from consoles.close_codes import CloseCode
 from guests.access import hosts_visible_to, visible_to
 from guests.inventory.changes import ChangeFeed, Feed
 from guests.inventory.models import Guest, Host, Revision
+from guests.operations.host_kinds import hosts_whose_operations_show
 from guests.operations.models import Operation
 
 logger = logging.getLogger(__name__)
@@ -59,18 +60,25 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Rows that changed after a moment: guests and their hosts, hosts and their names, operations and their guests."""
+    """Rows that changed after a moment: guests and their hosts, hosts and their names, operations with the guest (None
+    for one of the host itself) and the host of each.
+    """
 
     guests: dict[UUID, UUID]
     hosts: dict[UUID, str]
-    operations: dict[UUID, UUID | None]
+    operations: dict[UUID, tuple[UUID | None, UUID]]
 
     @classmethod
     def since(cls, moment: Moment) -> Changes:
         return cls(
             dict(Guest.objects.filter(revision__gt=moment.inventory).values_list("pk", "host_id")),
             dict(Host.objects.filter(revision__gt=moment.inventory).values_list("pk", "name")),
-            dict(Operation.objects.filter(revision__gt=moment.operations).values_list("pk", "guest_id")),
+            {
+                pk: (guest, host)
+                for pk, guest, host in Operation.objects.filter(revision__gt=moment.operations).values_list(
+                    "pk", "guest_id", "host_id"
+                )
+            },
         )
 
     def __bool__(self) -> bool:
@@ -91,6 +99,7 @@ class Viewer:
     ended: int = 0  # the close code, once it has to end
     guests: frozenset[UUID] | None = frozenset()  # None: all of them
     hosts: frozenset[UUID] | None = frozenset()
+    whole_hosts: frozenset[UUID] | None = frozenset()  # those whose own operations they see
     ready: bool = False
 
     def tell(self, changes: Changes, moment: Moment) -> None:
@@ -99,10 +108,15 @@ class Viewer:
         ids = {
             "guests": {str(pk) for pk in changes.guests if guests is None or pk in guests},
             "hosts": {name for pk, name in changes.hosts.items() if hosts is None or pk in hosts},
-            "operations": {str(pk) for pk, guest in changes.operations.items() if guests is None or guest in guests},
+            "operations": {str(pk) for pk, (guest, host) in changes.operations.items() if self._sees(guest, host)},
         }
         if any(ids.values()):
             self._call(self._add, ids, str(moment))
+
+    def _sees(self, guest: UUID | None, host: UUID) -> bool:
+        if guest is None:
+            return self.whole_hosts is None or host in self.whole_hosts
+        return self.guests is None or guest in self.guests
 
     def end(self, code: int) -> None:
         """From the hub's thread: close the socket with this code."""
@@ -213,7 +227,7 @@ class HintHub:
     def _check(viewers: list[Viewer]) -> None:
         """Who is still signed in, and what they may see now: some queries a person, none a guest."""
         users = get_user_model().objects.in_bulk({viewer.user_id for viewer in viewers})
-        seen: dict[int, tuple[frozenset[UUID] | None, frozenset[UUID] | None]] = {}
+        seen: dict[int, tuple[frozenset[UUID] | None, ...]] = {}
         for viewer in viewers:
             user = users.get(viewer.user_id)
             if user is None or not user.is_active:
@@ -223,9 +237,9 @@ class HintHub:
             else:
                 if user.pk not in seen:
                     seen[user.pk] = _visible(user)
-                viewer.guests, viewer.hosts = seen[user.pk]
+                viewer.guests, viewer.hosts, viewer.whole_hosts = seen[user.pk]
                 continue
-            viewer.guests = viewer.hosts = frozenset()
+            viewer.guests = viewer.hosts = viewer.whole_hosts = frozenset()
 
     def _learn(self, changes: Changes, viewers: list[Viewer]) -> None:
         """A guest or host that a person with some rights does not know may be new: ask again what they see."""
@@ -251,11 +265,12 @@ def _is_signed_in(session_key: str, user: Any) -> bool:
     )
 
 
-def _visible(user: Any) -> tuple[frozenset[UUID] | None, frozenset[UUID] | None]:
-    """The ids of the guests and hosts that a person sees; None for everything."""
+def _visible(user: Any) -> tuple[frozenset[UUID] | None, ...]:
+    """The ids of the guests, of the hosts, and of the hosts as a whole that a person sees; None for everything."""
     if user.is_superuser:
-        return None, None
+        return None, None, None
     return (
         frozenset(visible_to(user).values_list("pk", flat=True)),
         frozenset(hosts_visible_to(user).values_list("pk", flat=True)),
+        frozenset(hosts_whose_operations_show(user).values_list("pk", flat=True)),
     )

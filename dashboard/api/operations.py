@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from dashboard.accounts.recording import address_of
 from dashboard.api.errors import ErrorAnswer, Refused
 from guests.operations import cancel, wait_for_end
-from guests.operations.kinds import KINDS
+from guests.operations.host_kinds import kind_of
 from guests.operations.models import Operation, OperationState
 from guests.views.operation_list import PAGE_SIZE, OperationQuery, seen_operations
 from guests.views.operation_words import progress_percent
@@ -34,7 +34,7 @@ class OperationShape(BaseModel):
     id: UUID
     kind: str = Field(description="start, shut_down, set_current_memory, set_maximum_vcpus …")
     host: str
-    guest: UUID | None
+    guest: UUID | None = Field(description="Null where it was asked of the host itself.")
     guest_name: str
     state: OperationState
     is_over: bool
@@ -52,7 +52,7 @@ class OperationShape(BaseModel):
 
     @classmethod
     def of(cls, operation: Operation) -> Self:
-        kind = KINDS.get(operation.kind)
+        kind = kind_of(operation)
         stoppable = bool(kind and kind.cancellable) or operation.state == OperationState.QUEUED
         return cls(
             id=operation.pk,
@@ -96,7 +96,7 @@ class OperationPage(BaseModel):
 
 @router.get("/operations", response={200: OperationPage, frozenset({401, 422, 429}): ErrorAnswer}, summary="List")
 def list_operations(request: HttpRequest, filters: Query[OperationFilters]) -> OperationPage:
-    """Those on guests that the token shows, 50 on a page, newest first."""
+    """Those on guests that the token shows, and on hosts that it shows as a whole, 50 on a page, newest first."""
     query = OperationQuery(
         state=filters.state or "", kind=filters.kind.replace("\0", ""), mine=filters.mine, page=filters.page
     )
@@ -128,7 +128,7 @@ def cancel_operation(request: HttpRequest, operation_id: UUID) -> OperationShape
     """Ask for its end: while it is queued, or of a kind that can be ended while it waits for its guest."""
     operation = _operation(request, operation_id)
     assert isinstance(request.user, AbstractBaseUser)
-    asked = operation.kind in KINDS and cancel(operation, by=request.user, address=address_of(request))
+    asked = cancel(operation, by=request.user, address=address_of(request))
     if not asked:
         raise Refused(409, _("It was too late to end this operation."), code="too_late")
     return OperationShape.of(operation)

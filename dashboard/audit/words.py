@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from guests.audit.models import AuditRecord
+from guests.operations.host_kinds import HOST_KINDS
 from guests.operations.kinds import KINDS
 
 VALUE_LENGTH = 200
@@ -87,8 +88,8 @@ def action_in_words(action: str) -> str:
         return str(known)
     room, _dot, rest = action.partition(".")
     kind, _dot, stage = rest.partition(".")
-    if room == "guest" and kind in KINDS:
-        label = str(KINDS[kind].label)
+    if found := KINDS.get(kind) if room == "guest" else HOST_KINDS.get(kind) if room == "host" else None:
+        label = str(found.label)
         words = {"": label, "cancel": _("Asked to end: %(what)s"), "ended": _("Ended: %(what)s")}
         return words.get(stage, action) % {"what": label} if stage else label
     return action

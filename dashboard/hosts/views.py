@@ -24,6 +24,7 @@ from guests.resources import GuestState
 from guests.views.guest_row import build_rows, place_rows
 from guests.views.list_query import ACTIVE, tags_of
 from guests.views.listed_guest import listed
+from guests.views.operation_list import seen_operations
 
 GUESTS_SHOWN = 100
 MARKS = {
@@ -65,10 +66,7 @@ def host_detail(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404(_("No such host."))
     line = lines[0]
     counts = dict(
-        Operation.objects.filter(host=line.host, guest__in=visible_to(request.user))
-        .order_by()
-        .values_list("state")
-        .annotate(Count("pk"))
+        seen_operations(request.user).filter(host=line.host).order_by().values_list("state").annotate(Count("pk"))
     )
     context = {
         "section": "hosts",

@@ -20,7 +20,7 @@ User = AbstractBaseUser | AnonymousUser
 
 
 class Action(StrEnum):
-    """What may be done to or with a guest (or, the last five, with the site)."""
+    """What may be done to or with a guest (or, the last six, with a host or the site)."""
 
     SEE = "see"
     WATCH = "watch"  # look at consoles
@@ -30,6 +30,7 @@ class Action(StrEnum):
     DEVICES = "devices"  # what a guest is made of: NICs, and the networks they lead to
     MIGRATE = "migrate"  # to another host, where the same is needed
     TAKE_OVER = "take_over"  # take consoles from other clients of the host and from other people, send people away
+    STORAGE = "storage"  # pools and volumes of a host
     STATUS = "status"  # make status pages
     GRANT = "grant"
     AUDIT = "audit"
@@ -46,6 +47,7 @@ ACTIONS: dict[Action, Role] = {
     Action.DEVICES: Role.ADMINISTRATOR,
     Action.MIGRATE: Role.ADMINISTRATOR,
     Action.TAKE_OVER: Role.ADMINISTRATOR,
+    Action.STORAGE: Role.ADMINISTRATOR,
     Action.STATUS: Role.ADMINISTRATOR,
     Action.GRANT: Role.ADMINISTRATOR,
     Action.AUDIT: Role.ADMINISTRATOR,

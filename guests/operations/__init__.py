@@ -11,10 +11,11 @@ from guests.operations import (  # each registers its kinds
     text_devices,
     vcpus,
 )
-from guests.operations.queue import ask, cancel, new_key, wait_for_end
+from guests.operations.queue import ask, ask_host, cancel, new_key, wait_for_end
 
 __all__ = [
     "ask",
+    "ask_host",
     "cancel",
     "graphics",
     "guest_settings",

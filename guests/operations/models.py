@@ -35,7 +35,7 @@ class Operation(models.Model):
     """One change that somebody asked for. Written by the asker once, then only by the host's worker."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField(max_length=40)  # a key of operations.KINDS: start, shut_down, set_current_memory …
+    kind = models.CharField(max_length=40)  # a key of KINDS: start, shut_down …, or, without a guest, of HOST_KINDS
     host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="operations")
     guest = models.ForeignKey(Guest, null=True, on_delete=models.PROTECT, related_name="operations")
     asked_by = models.ForeignKey(
@@ -82,6 +82,11 @@ class Operation(models.Model):
     def is_over(self) -> bool:
         """Whether nothing more will happen."""
         return OperationState(self.state).is_over
+
+    @property
+    def room(self) -> str:
+        """What the audit record calls it a thing of: a guest's or a host's."""
+        return "guest" if self.guest_id else "host"
 
     @property
     def asker(self) -> AbstractBaseUser | None:

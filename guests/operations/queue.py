@@ -11,11 +11,12 @@ from django.db import transaction
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from guests.access import may
+from guests.access import may, may_on
 from guests.access.tokens import token_of
 from guests.audit import RecordedDenial, record
 from guests.inventory.changes import Feed, next_revision
-from guests.inventory.models import Guest
+from guests.inventory.models import Guest, Host
+from guests.operations.host_kinds import HOST_KINDS, kind_of, may_do
 from guests.operations.kinds import KINDS
 from guests.operations.models import Operation, OperationState
 
@@ -48,32 +49,82 @@ def ask(
     if refusal := found.refusal(by, guest, parameters or {}):
         record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address, asked=parameters or {})
         raise RecordedDenial(refusal)
+    return _queue(
+        f"guest.{kind}",
+        {"kind": kind, "host": guest.host, "guest": guest},
+        by=by,
+        key=key,
+        asked=parameters or {},
+        before=before or {},
+        address=address,
+    )
+
+
+def ask_host(
+    kind: str,
+    host: Host,
+    *,
+    by: AbstractBaseUser,
+    key: str,
+    parameters: dict[str, Any] | None = None,
+    before: dict[str, Any] | None = None,
+    address: str = "",
+) -> Operation:
+    """`ask` for what is done to a host and no guest of it."""
+    found = HOST_KINDS[kind]
+    if not may_on(by, found.action, host):
+        record(f"host.{kind}", by=by, host=host, outcome="denied", address=address)
+        raise RecordedDenial(_("You may not do this on this host."))
+    if refusal := found.refusal(by, host, parameters or {}):
+        record(f"host.{kind}", by=by, host=host, outcome="denied", address=address, asked=parameters or {})
+        raise RecordedDenial(refusal)
+    return _queue(
+        f"host.{kind}",
+        {"kind": kind, "host": host},
+        by=by,
+        key=key,
+        asked=parameters or {},
+        before=before or {},
+        address=address,
+    )
+
+
+def _queue(
+    action: str,
+    what: dict[str, Any],
+    *,
+    by: AbstractBaseUser,
+    key: str,
+    asked: dict[str, Any],
+    before: dict[str, Any],
+    address: str,
+) -> Operation:
+    """The row of a key: made and recorded together, or the one that stands."""
     with transaction.atomic():
         revision = next_revision(Feed.OPERATIONS)
         operation, created = Operation.objects.get_or_create(
             asked_by_id=by.pk,
             idempotency_key=key,
             defaults={
-                "kind": kind,
-                "host": guest.host,
-                "guest": guest,
+                **what,
                 "asked_by_name": by.get_username(),
                 "asked_with": token_of(by),
                 "language": get_language() or "",
-                "parameters": parameters or {},
-                "before": before or {},
+                "parameters": asked,
+                "before": before,
                 "revision": revision,
             },
         )
         if created:
             record(
-                f"guest.{kind}",
+                action,
                 by=by,
-                guest=guest,
+                guest=what.get("guest"),
+                host=what["host"],
                 address=address,
                 operation=str(operation.pk),
-                asked=parameters or {},
-                before=before or {},
+                asked=asked,
+                before=before,
             )
     return operation
 
@@ -83,10 +134,17 @@ def cancel(operation: Operation, *, by: AbstractBaseUser, address: str = "") -> 
 
     Raises PermissionDenied for whoever may not do the operation itself.
     """
-    kind = KINDS[operation.kind]
-    if not may(by, kind.action, operation.guest):
-        record(f"guest.{operation.kind}.cancel", by=by, guest=operation.guest, outcome="denied", address=address)
-        raise RecordedDenial(_("You may look at this guest, but not do this."))
+    kind = kind_of(operation)
+    if kind is None:
+        return False
+    action = f"{operation.room}.{operation.kind}.cancel"
+    if not may_do(by, operation):
+        record(action, by=by, guest=operation.guest, host=operation.host, outcome="denied", address=address)
+        raise RecordedDenial(
+            _("You may look at this guest, but not do this.")
+            if operation.guest
+            else _("You may not do this on this host.")
+        )
     stoppable = [OperationState.QUEUED]
     if kind.cancellable:
         stoppable += [OperationState.RUNNING, OperationState.WAITING]
@@ -96,9 +154,10 @@ def cancel(operation: Operation, *, by: AbstractBaseUser, address: str = "") -> 
         )
         if asked:
             record(
-                f"guest.{operation.kind}.cancel",
+                action,
                 by=by,
                 guest=operation.guest,
+                host=operation.host,
                 address=address,
                 operation=str(operation.pk),
             )

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from guests.access import may
 from guests.audit import record
 from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable, OperationRefused
 from guests.hypervisor.connection import Connection
@@ -24,7 +23,8 @@ from guests.hypervisor.reading import get_guest
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.host_inventory import HostInventory
 from guests.inventory.leases import Lease, fenced
-from guests.operations.kinds import KINDS, Task
+from guests.operations.host_kinds import HostOperationKind, HostTask, kind_of, may_do
+from guests.operations.kinds import OperationKind, Progress, Task
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestEvent
 
@@ -122,7 +122,7 @@ def end_operation(lease: Lease, operation: Operation, outcome: Outcome) -> None:
             return
         words = {OperationState.DONE: "ok", OperationState.DENIED: "denied"}
         record(
-            f"guest.{operation.kind}.ended",
+            f"{operation.room}.{operation.kind}.ended",
             by=operation.asker,
             by_name=operation.asked_by_name,
             guest=operation.guest,
@@ -156,7 +156,7 @@ def run_operation(
             found = FIELDS.get(error.field, error.field) if isinstance(error, OperationRefused) else ""
             outcome = Outcome(OperationState.FAILED, str(error), error.detail, found)
         if outcome.state is not OperationState.DENIED:
-            read_again(running.operation, connect, inventory)
+            read_again(running, connect, inventory)
         running.end(outcome)
         return outcome.state
 
@@ -168,10 +168,15 @@ def _outcome(
     next_event: Callable[[float], GuestEvent | None],
 ) -> Outcome:
     operation = running.operation
-    kind, guest = KINDS[operation.kind], operation.guest
-    asker = operation.asker
-    if guest is None or asker is None or not may(asker, kind.action, guest):
+    kind, guest, asker = kind_of(operation), operation.guest, operation.asker
+    if asker is None or not may_do(asker, operation):
         return Outcome(OperationState.DENIED, _("The right to do this was taken away before it began."))
+    if isinstance(kind, HostOperationKind):
+        if refusal := kind.refusal(asker, operation.host, operation.parameters):
+            return Outcome(OperationState.DENIED, refusal)
+        return Outcome(OperationState.DONE, after=kind.run(host_task(operation, connect, inventory, running)))
+    assert isinstance(kind, OperationKind)
+    assert guest is not None
     if refusal := kind.refusal(asker, guest, operation.parameters):
         return Outcome(OperationState.DENIED, refusal)
     task = Task(
@@ -187,6 +192,20 @@ def _outcome(
     return Outcome(OperationState.DONE, after=kind.run(task))
 
 
+def host_task(
+    operation: Operation, connect: Callable[[], Connection], inventory: HostInventory, progress: Progress
+) -> HostTask:
+    """What a kind of host operations gets."""
+    return HostTask(
+        connect=connect,
+        host=operation.host,
+        parameters=operation.parameters,
+        before=operation.before,
+        progress=progress,
+        inventory=inventory,
+    )
+
+
 def _broken(running: RunningOperation, error: HypervisorUnreachable) -> Outcome:
     if running.was_sent:
         message = _("The connection to the host broke while this ran: the host will be asked what came of it.")
@@ -195,8 +214,14 @@ def _broken(running: RunningOperation, error: HypervisorUnreachable) -> Outcome:
     return Outcome(OperationState.FAILED, message, error.detail)
 
 
-def read_again(operation: Operation, connect: Callable[[], Connection], inventory: HostInventory) -> None:
-    """Bring the guest's row up to date, so that the page shows the end and its effect together."""
+def read_again(running: RunningOperation, connect: Callable[[], Connection], inventory: HostInventory) -> None:
+    """Bring the rows up to date, so that the page shows the end and its effect together."""
+    operation, kind = running.operation, kind_of(running.operation)
+    if isinstance(kind, HostOperationKind):
+        try:
+            kind.read_again(host_task(operation, connect, inventory, running))
+        except HypervisorError as error:
+            logger.info("what operation %s changed could not be read again: %s", operation.pk, error)
     if operation.guest is None:
         return
     read_at = time.monotonic()

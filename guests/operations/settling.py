@@ -16,9 +16,9 @@ from guests.hypervisor.connection import Connection
 from guests.hypervisor.reading import get_guest
 from guests.inventory.host_inventory import HostInventory
 from guests.inventory.leases import Lease
-from guests.operations.kinds import KINDS
+from guests.operations.host_kinds import HostOperationKind, kind_of
 from guests.operations.models import Operation, OperationState
-from guests.operations.running import Outcome, end_operation, read_again
+from guests.operations.running import Outcome, RunningOperation, end_operation, host_task, read_again
 
 
 def mark_abandoned(lease: Lease) -> int:
@@ -40,23 +40,30 @@ def settle_unknown(lease: Lease, connect: Callable[[], Connection], inventory: H
     ).select_related("guest__host", "host", "asked_by")
     for operation in unsettled:
         with translation.override(operation.language or settings.LANGUAGE_CODE):
-            end_operation(lease, operation, _found_out(operation, connect()))
-        read_again(operation, connect, inventory)
+            running = RunningOperation(lease, operation)
+            running.end(_found_out(running, connect, inventory))
+            read_again(running, connect, inventory)
     return len(unsettled)
 
 
-def _found_out(operation: Operation, connection: Connection) -> Outcome:
-    kind, row = KINDS.get(operation.kind), operation.guest
+def _found_out(running: RunningOperation, connect: Callable[[], Connection], inventory: HostInventory) -> Outcome:
+    operation = running.operation
+    kind, row = kind_of(operation), operation.guest
+    if isinstance(kind, HostOperationKind):
+        return _told(kind.reached(host_task(operation, connect, inventory, running)), {})
     if kind is None or row is None:
         return Outcome(OperationState.UNKNOWN, _("Nobody saw what came of this."))
     try:
-        guest = get_guest(connection, row.uuid)
+        guest = get_guest(connect(), row.uuid)
     except GuestNotFound as error:
         if row.host_id != operation.host_id and operation.parameters.get("to") == row.host.name:
             return Outcome(OperationState.DONE, _("It is on %(host)s now.") % {"host": row.host.name})
         return Outcome(OperationState.UNKNOWN, _("Nobody saw what came of this, and the guest is gone."), error.detail)
-    reached = kind.reached(guest, operation.parameters)
-    after = _state_and_sizes(guest)
+    return _told(kind.reached(guest, operation.parameters), _state_and_sizes(guest))
+
+
+def _told(reached: bool | None, after: dict[str, object]) -> Outcome:
+    """The end, by what the host says now."""
     if reached is None:
         return Outcome(
             OperationState.UNKNOWN, _("Nobody saw what came of this, and the host cannot tell."), after=after

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from guests.inventory.models import Guest
-from guests.operations.kinds import KINDS
+from guests.operations.host_kinds import kind_of
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
 from guests.templatetags.measures import bar_svg, memory_amount, memory_label, memory_unit, sparkline_svg
@@ -202,7 +202,7 @@ def control(field: BoundField) -> SafeString:
 @register.simple_tag
 def operation_label(operation: Operation) -> str:
     """What was asked: the kind's own words."""
-    kind = KINDS.get(operation.kind)
+    kind = kind_of(operation)
     return operation.kind if kind is None else str(kind.label)
 
 

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from guests.access import Action, holds_everything, visible_to
+from guests.access import Action, holds_everything, hosts_held, visible_to
 from guests.operations import cancel
-from guests.operations.kinds import KINDS
+from guests.operations.host_kinds import all_kinds, hosts_whose_operations_show, kind_of
 from guests.operations.models import Operation, OperationState
 from guests.views.operation_words import OperationLine, describe
 
@@ -39,7 +39,7 @@ class OperationQuery:
         state, kind, page = parameters.get("state", ""), parameters.get("kind", ""), parameters.get("page", "")
         return cls(
             state=state if state == "open" or state in OperationState.values else "",
-            kind=kind if kind in KINDS else "",
+            kind=kind if kind in all_kinds() else "",
             mine=parameters.get("mine") == "1",
             page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 7 else 1,
         )
@@ -87,9 +87,11 @@ class OperationChip:
 
 
 def seen_operations(user: AbstractBaseUser | AnonymousUser) -> QuerySet[Operation]:
-    """Those on guests that the user sees; a superuser also sees those of hosts."""
+    """Those on guests that the user sees, and those on hosts that they see as a whole."""
     found = Operation.objects.select_related("guest", "host")
-    return found if holds_everything(user) else found.filter(guest__in=visible_to(user))
+    if holds_everything(user):
+        return found
+    return found.filter(Q(guest__in=visible_to(user)) | Q(guest=None, host__in=hosts_whose_operations_show(user)))
 
 
 @require_safe
@@ -108,7 +110,7 @@ def operation_list(request: HttpRequest) -> HttpResponse:
         "chips": chips,
         "kinds": [
             (name, str(kind.label), query.with_(kind="" if name == query.kind else name), name == query.kind)
-            for name, kind in KINDS.items()
+            for name, kind in all_kinds().items()
         ],
         "all_kinds_url": query.with_(kind=""),
         "lines": _lines(request, found[:PAGE_SIZE]),
@@ -137,9 +139,7 @@ def cancel_operation(request: HttpRequest, operation_id: UUID) -> HttpResponse:
     """Ask for the end of an operation that is queued, or of a kind that can be ended."""
     operation = _operation(request, operation_id)
     assert request.user.is_authenticated
-    asked = operation.kind in KINDS and cancel(
-        operation, by=request.user, address=str(request.META.get("REMOTE_ADDR", ""))[:45]
-    )
+    asked = cancel(operation, by=request.user, address=str(request.META.get("REMOTE_ADDR", ""))[:45])
     operation.refresh_from_db()
     if request.headers.get("HX-Request"):
         return render(
@@ -164,23 +164,31 @@ def _operation(request: HttpRequest, operation_id: UUID) -> Operation:
 
 def _lines(request: HttpRequest, operations: list[Operation]) -> list[tuple[OperationLine, bool]]:
     """Each in words, and whether this person may end it now; one query for each action that those under way need."""
-    open_ones = [operation for operation in operations if not operation.is_over and operation.guest_id]
-    actions = {KINDS[operation.kind].action for operation in open_ones if operation.kind in KINDS}
-    theirs: dict[Action, set[UUID]] = {
-        action: set(
-            visible_to(request.user, action)
-            .filter(pk__in=[operation.guest_id for operation in open_ones])
-            .values_list("pk", flat=True)
-        )
-        for action in actions
-    }
+    theirs = _doable(request.user, [operation for operation in operations if not operation.is_over])
     lines = []
     for operation in operations:
         line = describe(operation)
         stoppable = line.cancellable or (operation.state == OperationState.QUEUED and not operation.cancel_asked)
-        may_stop = operation.kind in KINDS and operation.guest_id in theirs.get(KINDS[operation.kind].action, ())
-        lines.append((line, stoppable and may_stop))
+        lines.append((line, stoppable and operation.pk in theirs))
     return lines
+
+
+def _doable(user: AbstractBaseUser | AnonymousUser, operations: list[Operation]) -> set[UUID]:
+    """Those of these that the person may ask for themselves."""
+    wanted: dict[tuple[Action, bool], list[Operation]] = {}
+    for operation in operations:
+        if (kind := kind_of(operation)) is not None:
+            wanted.setdefault((kind.action, operation.guest_id is None), []).append(operation)
+    found = set()
+    for (action, of_host), some in wanted.items():
+        if of_host:
+            hosts = set(hosts_held(user, action).values_list("pk", flat=True))
+            found |= {operation.pk for operation in some if operation.host_id in hosts}
+        else:
+            guests = visible_to(user, action).filter(pk__in=[operation.guest_id for operation in some])
+            theirs = set(guests.values_list("pk", flat=True))
+            found |= {operation.pk for operation in some if operation.guest_id in theirs}
+    return found
 
 
 def _chips(query: OperationQuery, numbers: dict[str, int]) -> list[OperationChip]:

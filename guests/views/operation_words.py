@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from guests.forms.amounts import exact_text
-from guests.operations.kinds import KINDS
+from guests.operations.host_kinds import kind_of
 from guests.operations.models import Operation
 from guests.templatetags.guesthouse import lasting
 from guests.units import rate_number, size_text
@@ -45,7 +45,7 @@ class OperationLine:
 
 def describe(operation: Operation) -> OperationLine:
     """An operation's row in words."""
-    kind = KINDS.get(operation.kind)
+    kind = kind_of(operation)
     before, wanted = _values(operation)
     return OperationLine(
         operation=operation,

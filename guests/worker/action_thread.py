@@ -1,7 +1,8 @@
 """Operations of one host: one thread looks at the queue, each operation runs in a thread of its own.
 
-One operation at a time runs on a guest; one that only waits for its guest lets others pass, and a later one may replace
-it. At most LANES of them talk to libvirt at the same time, each over a connection that is its own meanwhile.
+One operation at a time runs on a guest, or on what an operation of the host is about; one that only waits for its
+guest lets others pass, and a later one may replace it. At most LANES of them talk to libvirt at the same time, each
+over a connection that is its own meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from django.utils.translation import gettext as _
 from guests.errors import HypervisorError, HypervisorUnreachable
 from guests.hypervisor.connection import Connection, open_connection
 from guests.inventory.leases import LeaseLost
-from guests.operations.kinds import KINDS
+from guests.operations.host_kinds import HostOperationKind, kind_of
+from guests.operations.kinds import OperationKind
 from guests.operations.models import Operation, OperationState
 from guests.operations.running import Outcome, RunningOperation, claim, end_operation, run_operation
 from guests.operations.settling import mark_abandoned, settle_unknown
@@ -34,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 UNDER_WAY_AT_ONCE = 64
 SAFETY_SECONDS = 5.0
+NO_GUEST = UUID(int=1)  # no event is ever told of it
 
 
 class ActionThread:
@@ -44,8 +47,8 @@ class ActionThread:
         self._wake = threading.Event()
         self._stopped = False
         self._lock = threading.Lock()
-        self._busy: set[UUID] = set()  # guests on which an operation runs
-        self._waiting: dict[UUID, list[RunningOperation]] = {}  # operations that wait for their guest
+        self._busy: set[UUID | str] = set()  # guests, and what of the host, on which an operation runs
+        self._waiting: dict[UUID | str, list[RunningOperation]] = {}  # operations that wait for their guest
         self._under_way = 0
         self._lanes = Lanes(self._open)
         self._unsettled = True
@@ -121,17 +124,18 @@ class ActionThread:
             .select_related("guest__host", "host", "asked_by", "asked_with__user")
             .order_by("asked_at")
         )
-        blocked: set[UUID] = set()
+        blocked: set[UUID | str] = set()
         for operation in queued:
             if self._stopped:
                 return
-            if operation.kind not in KINDS or operation.guest_id is None:
+            if kind_of(operation) is None:
                 continue  # of a newer version: its worker will know
             if operation.cancel_asked:
                 self._cancel(operation)
                 continue
-            if not self._is_ready() or operation.guest_id in blocked or not self._begin(operation):
-                blocked.add(operation.guest_id)  # what was asked first runs first
+            subject = _subject(operation)
+            if not self._is_ready() or subject in blocked or not self._begin(operation):
+                blocked.add(subject)  # what was asked first runs first
 
     def _is_ready(self) -> bool:
         """Whether an operation would get an answer: the host is up, or known not to be."""
@@ -146,12 +150,11 @@ class ActionThread:
             )
 
     def _begin(self, operation: Operation) -> bool:
-        assert operation.guest_id is not None
-        guest_id = operation.guest_id
+        subject = _subject(operation)
         with self._lock:
-            if guest_id in self._busy or self._under_way >= UNDER_WAY_AT_ONCE:
+            if subject in self._busy or self._under_way >= UNDER_WAY_AT_ONCE:
                 return False
-            self._busy.add(guest_id)
+            self._busy.add(subject)
             self._under_way += 1
         started = False
         try:
@@ -165,17 +168,16 @@ class ActionThread:
         finally:
             if not started:
                 with self._lock:
-                    self._busy.discard(guest_id)
+                    self._busy.discard(subject)
                     self._under_way -= 1
         return started
 
     def _run_one(self, operation: Operation) -> None:
-        assert operation.guest is not None
         running = RunningOperation(self._service.lease, operation, on_waiting=lambda: self._let_pass(running))
         lane = self._lane()
         try:
             self._replace_waiting(running)
-            with self._service.watchers.watching(operation.guest.uuid) as next_event:
+            with self._service.watchers.watching(operation.guest.uuid if operation.guest else NO_GUEST) as next_event:
 
                 def wait(seconds: float) -> GuestEvent | None:
                     lane.release()
@@ -197,21 +199,19 @@ class ActionThread:
 
     def _let_pass(self, running: RunningOperation) -> None:
         """The operation only waits for its guest from here on."""
-        guest_id = running.operation.guest_id
-        assert guest_id is not None
+        subject = _subject(running.operation)
         with self._lock:
-            self._busy.discard(guest_id)
-            self._waiting.setdefault(guest_id, []).append(running)
+            self._busy.discard(subject)
+            self._waiting.setdefault(subject, []).append(running)
         self.wake()
 
     def _replace_waiting(self, running: RunningOperation) -> None:
-        guest = running.operation.guest
-        assert guest is not None
+        guest, kind = running.operation.guest, kind_of(running.operation)
+        if guest is None or not isinstance(kind, OperationKind):
+            return
         with self._lock:
             replaced = [
-                waiting
-                for waiting in self._waiting.get(guest.pk, [])
-                if waiting.operation.kind in KINDS[running.operation.kind].replaces
+                waiting for waiting in self._waiting.get(guest.pk, []) if waiting.operation.kind in kind.replaces
             ]
             for waiting in replaced:
                 waiting.replaced = True
@@ -219,17 +219,16 @@ class ActionThread:
             self._service.watchers.interrupt(guest.uuid)
 
     def _end(self, running: RunningOperation) -> None:
-        guest_id = running.operation.guest_id
-        assert guest_id is not None
+        subject = _subject(running.operation)
         with self._lock:
             self._under_way -= 1
-            waiting = self._waiting.get(guest_id, [])
+            waiting = self._waiting.get(subject, [])
             if running in waiting:
                 waiting.remove(running)
                 if not waiting:
-                    del self._waiting[guest_id]
+                    del self._waiting[subject]
                 return
-            self._busy.discard(guest_id)
+            self._busy.discard(subject)
 
     def _end_as_unknown(self, running: RunningOperation) -> None:
         message = _("Guesthouse failed while it ran this: the host will be asked what came of it.")
@@ -238,3 +237,10 @@ class ActionThread:
             self._unsettled = True
         except (DatabaseError, LeaseLost):
             logger.exception("the end of operation %s could not be written", running.operation.pk)
+
+
+def _subject(operation: Operation) -> UUID | str:
+    """What one operation at a time may change."""
+    kind = kind_of(operation)
+    about = kind.about(operation.parameters) if isinstance(kind, HostOperationKind) else ""
+    return operation.guest_id or about or str(operation.pk)

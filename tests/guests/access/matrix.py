@@ -16,6 +16,7 @@ ROLES = """
   devices      no       no        yes
   migrate      no       no        yes
   take_over    no       no        yes
+  storage      no       no        yes
   status       no       no        yes
   grant        no       no        yes
   audit        no       no        yes
