@@ -72,6 +72,10 @@ class Disk:
     format: str
     readonly: bool = False
     shareable: bool = False
+    cache: str = ""  # none, writeback, writethrough …; "" where the driver decides
+    serial: str = ""
+    backing: tuple[str, ...] = ()  # the sources that it lies over, nearest first; told of a running guest only
+    tray_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

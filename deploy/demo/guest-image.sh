@@ -1,7 +1,8 @@
 #!/bin/bash
 # Build a tiny real Linux guest from Debian packages: DIRECTORY/vmlinuz and DIRECTORY/initrd.gz (about 1 MB).
 # Boots in about 3 s under QEMU's software emulation, with a root shell on ttyS0, hvc0 and tty1; virtio balloon, disk
-# and network drivers; an ACPI power button (poweroff on `virsh shutdown`). Runs as root or not; installs nothing.
+# and network drivers, SCSI disks and CD-ROMs; an ACPI power button (poweroff on `virsh shutdown`). Runs as root or not;
+# installs nothing.
 # usage: guest-image.sh DIRECTORY
 set -euo pipefail
 directory=$(realpath "${1:?usage: guest-image.sh DIRECTORY}")
@@ -43,7 +44,9 @@ names=""
 for module in drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev \
     drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci drivers/virtio/virtio_balloon \
     drivers/block/virtio_blk net/core/failover drivers/net/net_failover drivers/net/virtio_net drivers/acpi/button \
-    drivers/cdrom/cdrom drivers/input/evdev drivers/char/virtio_console; do
+    drivers/input/evdev drivers/char/virtio_console drivers/cdrom/cdrom drivers/scsi/scsi_common \
+    drivers/scsi/scsi_mod drivers/scsi/sd_mod drivers/scsi/sr_mod drivers/scsi/virtio_scsi drivers/ata/libata \
+    drivers/ata/ata_piix fs/isofs/isofs; do
     if [ -e "$modules/$module.ko" ]; then
         cp "$modules/$module.ko" root/lib/modules/
         names="$names ${module##*/}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from guests.hypervisor.xml_document import attribute
+from guests.hypervisor.xml_document import attribute, text_of
 from guests.resources import NIC, Disk, Graphics, TextConsole
 
 
@@ -20,7 +20,20 @@ def parse_disk(disk: etree._Element) -> Disk:
         format=attribute(disk, "driver", "type"),
         readonly=disk.find("readonly") is not None,
         shareable=disk.find("shareable") is not None,
+        cache=attribute(disk, "driver", "cache").replace("default", ""),
+        serial=text_of(disk, "serial"),
+        backing=_backing(disk),
+        tray_open=attribute(disk, "target", "tray") == "open",
     )
+
+
+def _backing(disk: etree._Element) -> tuple[str, ...]:
+    """The chain below a disk, nearest first; a `<backingStore/>` without a source is the end of one."""
+    found, below = [], disk.find("backingStore")
+    while below is not None and (source := _disk_source(below)):
+        found.append(source)
+        below = below.find("backingStore")
+    return tuple(found)
 
 
 def _disk_source(disk: etree._Element) -> str:

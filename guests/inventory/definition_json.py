@@ -16,6 +16,8 @@ def definition_to_json(definition: Definition) -> dict[str, Any]:
     found["virtualisation"] = str(definition.virtualisation)
     for name in ("disks", "nics", "text_consoles", "graphics", "boot_order"):
         found[name] = list(found[name])
+    for disk in found["disks"]:
+        disk["backing"] = list(disk["backing"])
     return found
 
 
@@ -28,7 +30,7 @@ def definition_from_json(found: dict[str, Any]) -> Definition:
             "virtualisation": Virtualisation(found["virtualisation"]),
             "memory": Memory(**found["memory"]),
             "vcpus": VCPUs(**found["vcpus"]),
-            "disks": tuple(Disk(**disk) for disk in found["disks"]),
+            "disks": tuple(Disk(**{**disk, "backing": tuple(disk.get("backing", ()))}) for disk in found["disks"]),
             "nics": tuple(NIC(**nic) for nic in found["nics"]),
             "text_consoles": tuple(TextConsole(**console) for console in found["text_consoles"]),
             "graphics": tuple(Graphics(**graphics) for graphics in found["graphics"]),

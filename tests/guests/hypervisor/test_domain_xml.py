@@ -29,7 +29,7 @@ def test_reads_names_and_sizes_of_a_running_guest() -> None:
 
 def test_reads_each_kind_of_disk_and_an_empty_drive() -> None:
     assert sample("qemu-running").disks == (
-        Disk("vda", "disk", "virtio", "file", "/var/lib/libvirt/images/web-1.qcow2", "qcow2"),
+        Disk("vda", "disk", "virtio", "file", "/var/lib/libvirt/images/web-1.qcow2", "qcow2", backing=("/base.img",)),
         Disk("sda", "lun", "scsi", "block", "/dev/mapper/lun 1", "raw", shareable=True),
         Disk("hda", "cdrom", "sata", "", "", "raw", readonly=True),
         Disk("vdb", "disk", "virtio", "volume", "default/data", "raw"),
