@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 from tests.live.text_client import TextClient, WebSession
@@ -158,7 +159,7 @@ def clicks(product: Product, session: WebSession, guest: str, count: int) -> dic
             page.locator("html[data-live=live]").wait_for()
             link = page.locator("#guest-header a[data-key=c]")
             began = link.evaluate("link => { const at = Date.now(); setTimeout(() => link.click()); return at; }")
-            page.wait_for_function("() => window.shownAt", timeout=20_000)
+            until(page, "window.shownAt", 20)
             took.append(page.evaluate("window.shownAt") - began)
         browser.close()
     watching.close()

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 from tests.live.text_client import TextClient, WebSession
@@ -91,7 +92,7 @@ def clicks(page: Page, guest: str, count: int) -> list[float]:
         link = page.get_by_role("link", name="Graphical console")
         began = link.first.evaluate("link => { const at = Date.now(); setTimeout(() => link.click()); return at; }")
         page.wait_for_url("**/console/vnc/")
-        page.wait_for_function("() => window.shownAt", timeout=20_000)
+        until(page, "window.shownAt", 20)
         took.append(page.evaluate("() => window.shownAt") - began)
     return took[1:]
 

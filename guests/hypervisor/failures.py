@@ -6,6 +6,8 @@ broken as nova and vdsm tell it: by an error of the transport, whatever the call
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +35,8 @@ _BROKEN = {
 _AUTHENTICATION = {libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, libvirt.VIR_ERR_AUTH_UNAVAILABLE}
 # The transport's own refusals come as broken connections: ssh's words, and the system's for a unix socket.
 _TURNED_AWAY = ("Permission denied", "Host key verification failed")
+# libvirt reads 1024 bytes of what ssh says and reports this instead of more; its warning of a changed key is that long.
+_SAID_TOO_MUCH = os.strerror(errno.EOVERFLOW)
 _DENIED = {libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED}
 _UNSUPPORTED = {
     libvirt.VIR_ERR_NO_SUPPORT,
@@ -61,6 +65,12 @@ def translate(error: libvirt.libvirtError, name: str = "") -> HypervisorError:
             detail=detail,
             code=code,
         )
+    if is_broken(error) and _SAID_TOO_MUCH in detail:
+        text = _(
+            "ssh did not get in and said more than libvirt passes on, as when a host's key has changed: sign in there "
+            "once by hand, as the user of Guesthouse, and see what it says."
+        )
+        return AuthenticationFailed(text, detail=detail, code=code)
     if is_broken(error):
         return HypervisorUnreachable(
             _("The connection to the host broke, or its libvirt does not answer."), detail=detail, code=code

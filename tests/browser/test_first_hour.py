@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.test_text_console import press_enter_for_a_prompt, wait_for
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 
 pytestmark = pytest.mark.timeout(300)
@@ -56,7 +57,7 @@ def test_the_first_hour(
     # The graphical console has a picture.
     second.goto(f"/guests/{web}/console/vnc/")
     expect(second.locator("#vnc-state")).to_have_text("Connected", timeout=20_000)
-    second.wait_for_function("document.querySelector('.gh-vnc canvas').width > 600")
+    until(second, "document.querySelector('.gh-vnc canvas').width > 600")
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(signal.SIGKILL, 3.0), (signal.SIGSTOP, 20.0)])

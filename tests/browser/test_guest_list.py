@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.axe import findings
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 
 PATHS = [
@@ -45,7 +46,7 @@ def test_axe_finds_nothing_and_nothing_overflows(
 
 def test_a_pause_by_virsh_changes_the_row_in_an_open_list_and_moves_nothing(signed_in: Page, lab: Lab) -> None:
     signed_in.goto("/guests/")
-    signed_in.wait_for_function("document.documentElement.dataset.live === 'live'")
+    until(signed_in, "document.documentElement.dataset.live === 'live'")
     row(signed_in, "web-1").locator(".gh-pick").check()
     row(signed_in, "db-1").locator(".gh-name").focus()
     signed_in.evaluate(

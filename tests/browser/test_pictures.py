@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.axe import findings
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 
 LOADED = "image => image.complete && image.naturalWidth >= 640"
@@ -22,7 +23,7 @@ def see_picture(place: Locator) -> None:
     """A picture stands there, and was loaded."""
     image = place.locator(".gh-shot img")
     expect(image).to_be_visible(timeout=20_000)
-    image.page.wait_for_function(LOADED, arg=image.element_handle(), timeout=10_000)
+    until(image, LOADED, 10)
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
@@ -66,7 +67,7 @@ def test_a_card_is_live_and_a_picture_that_is_renewed_takes_nothing_away(signed_
     lab.wait_until_booted("web-1")
     signed_in.goto("/guests/?view=cards")
     see_picture(card(signed_in, "web-1"))
-    signed_in.wait_for_function("document.documentElement.dataset.live === 'live'")
+    until(signed_in, "document.documentElement.dataset.live === 'live'")
     link = card(signed_in, "web-1").locator(".gh-shot a")
     link.focus()
     before = card(signed_in, "web-1").locator(".gh-shot").get_attribute("data-version")

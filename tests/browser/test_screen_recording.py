@@ -10,6 +10,7 @@ from PIL import Image, ImageChops
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.axe import findings
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 
@@ -22,7 +23,7 @@ from guests.inventory.models import Guest
 change_setting(Guest.objects.get(name="{guest}"), keyboard=Sharing.ALL, record=False,
                screen=ScreenRecordings.{how}, by=User.objects.get(username="admin"))
 """
-DRAWN = "() => document.querySelector('[data-part=screen] canvas, #screen canvas')?.width >= 640"
+DRAWN = "document.querySelector('[data-part=screen] canvas, #screen canvas')?.width >= 640"
 PIXELS = "document.querySelector('[data-part=screen] canvas, #screen canvas').toDataURL()"
 
 
@@ -61,7 +62,7 @@ def test_what_was_seen_is_recorded_and_played_back_alike(
     guest = lab.uuid("web-1")
     page.goto(f"/guests/{guest}/console/vnc/")
     expect(page.locator(".gh-recorded")).to_contain_text("Recorded")
-    page.wait_for_function(DRAWN, timeout=30_000)
+    until(page, DRAWN, 30)
     page.locator("[data-part=screen] canvas, #screen canvas").click()
     page.keyboard.type("clear; seq 1 40; echo recorded-$((6*7))\n", delay=30)
     page.wait_for_timeout(2500)
@@ -72,7 +73,7 @@ def test_what_was_seen_is_recorded_and_played_back_alike(
     expect(page.locator("tbody tr").first).to_contain_text("to the end of the console", timeout=10_000)
     assert findings(page) == []
     page.get_by_role("link", name="Play").first.click()
-    page.wait_for_function(DRAWN, timeout=30_000)
+    until(page, DRAWN, 30)
     before = picture(page)
     assert differing(before, seen) > 500  # the beginning, not the end
     play = page.locator("[data-tool=play]")
@@ -85,7 +86,7 @@ def test_what_was_seen_is_recorded_and_played_back_alike(
     assert findings(page) == []
     # The time line leads back, and on again without a new start.
     page.locator("#position").evaluate("e => { e.value = 0; e.dispatchEvent(new Event('input', {bubbles: true})) }")
-    page.wait_for_function(DRAWN)
+    until(page, DRAWN)
     page.wait_for_timeout(500)
     assert differing(picture(page), seen) > 500
     page.locator("#position").evaluate("e => { e.value = e.max; e.dispatchEvent(new Event('input', {bubbles: true})) }")

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.text_consoles import paste, press_enter_for_a_prompt, run, screen, wait_for
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 
@@ -73,7 +74,7 @@ def test_what_is_selected_is_copied(open_console: OpenConsole) -> None:
     box = row.bounding_box()
     assert box is not None
     page.mouse.dblclick(box["x"] + 30, box["y"] + 8)
-    page.wait_for_function("navigator.clipboard.readText().then((text) => text.startsWith('copy-me'))")
+    until(page, "navigator.clipboard.readText().then((text) => text.startsWith('copy-me'))")
 
 
 def test_keys_are_sent_from_the_menu(page: Page) -> None:
@@ -164,9 +165,9 @@ def test_hints_full_screen_and_a_window_of_its_own(page: Page) -> None:
     expect(page.locator("#console-keys")).to_contain_text("leaves the terminal")
     page.keyboard.press("Escape")
     page.click("[data-tool=fullscreen]")
-    page.wait_for_function("document.fullscreenElement?.id === 'main'")
+    until(page, "document.fullscreenElement?.id === 'main'")
     page.click("[data-tool=fullscreen]")
-    page.wait_for_function("!document.fullscreenElement")
+    until(page, "!document.fullscreenElement")
     with page.expect_popup() as popped:
         page.click("[data-tool=pop-out]")
     expect(popped.value.locator("#state")).to_have_text("Live")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.vnc_consoles import connected, console, press_from_menu, serial_of
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 
@@ -28,7 +29,7 @@ def test_the_screen_is_shown_and_takes_keys(signed_in: Page, lab: Lab) -> None:
     lab.wait_until_booted("web-1")
     signed_in.goto(console(lab, "web-1"))
     connected(signed_in)
-    signed_in.wait_for_function(f"({COLOURS})() > 1")
+    until(signed_in, f"({COLOURS})() > 1")
     expect(signed_in.locator("[data-part=size]")).to_have_text("720 × 400")
     expect(signed_in.locator("[data-part=view-only]")).to_be_hidden()
     with serial_of(lab, "web-1") as has:
@@ -65,7 +66,7 @@ def test_a_guest_that_is_shut_off_can_be_started_from_its_screen(signed_in: Page
     expect(signed_in.locator("#vnc-notice")).to_contain_text("backup-1 is shut off")
     signed_in.get_by_role("button", name="Start").click()
     connected(signed_in)
-    signed_in.wait_for_function(f"({COLOURS})() > 0")
+    until(signed_in, f"({COLOURS})() > 0")
 
 
 def test_a_lost_console_server_is_waited_for(signed_in: Page, lab: Lab, product: Product) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, WebSocket, expect
 
 from tests.browser.axe import findings
 from tests.browser.vnc_consoles import connected, console, may_type, press_from_menu, serial_of
+from tests.browser.waiting import until
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 
@@ -103,7 +104,7 @@ def test_the_screen_is_scaled_or_shown_in_its_size(screen: Page) -> None:
 
 def test_full_screen_pop_out_and_layout_help(screen: Page) -> None:
     screen.click("[data-tool=fullscreen]")
-    screen.wait_for_function("document.fullscreenElement?.dataset.part === 'stage'")
+    until(screen, "document.fullscreenElement?.dataset.part === 'stage'")
     screen.evaluate("document.exitFullscreen()")
     press_from_menu(screen, "[data-tool=layout-help]")
     expect(screen.locator("#vnc-layout-dialog")).to_be_visible()

@@ -76,6 +76,12 @@ def test_a_transport_that_turns_us_away_is_told_from_one_that_is_silent(message:
     assert type(translate(Told(38, QEMU, message))) is errors.OperationRefused
 
 
+def test_an_ssh_that_says_more_than_libvirt_reads_is_told_as_turned_away() -> None:
+    told = translate(Told(38, RPC, "Cannot recv data: Value too large for defined data type"))
+    assert type(told) is errors.AuthenticationFailed
+    assert "key has changed" in str(told)
+
+
 def test_the_guest_is_named_in_the_sentence_and_a_percent_sign_stays() -> None:
     assert "100%s" in str(translate(Told(55, QEMU), "100%s"))
     assert "the guest" in str(translate(Told(55, QEMU)))
