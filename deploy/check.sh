@@ -59,8 +59,8 @@ lint
 [ "$what" != lint ] || exit 0
 room unit -n 2 --dist loadfile -m "not live and not browser and not xen"
 if [ "$what" = all ]; then
-    room live -m live
-    room browser -m browser
+    room live -n 2 --dist loadfile -m live
+    room browser -n 2 --dist loadfile -m browser
 fi
 echo
 for name in "${rooms[@]}"; do

@@ -63,7 +63,7 @@ class TwoHosts:
         return f"qemu+tcp://{self.address(host)}/system"
 
     def ssh_uri(self, host: int) -> str:
-        """Its ssh keeps no known hosts: addresses come back in later runs with other keys, and nothing is left behind."""
+        """Its ssh keeps no known hosts: later runs have the same addresses with other keys, and nothing is left."""
         command = self.directory / "ssh"
         if not command.exists():
             command.write_text('#!/bin/sh\nexec ssh -o UserKnownHostsFile=/dev/null "$@"\n')
