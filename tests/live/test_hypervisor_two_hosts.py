@@ -49,15 +49,15 @@ GUEST = """
 @pytest.fixture(scope="module")
 def twins(two_hosts: TwoHosts) -> Iterator[dict[int, tuple[Connection, UUID]]]:
     """A guest of the same name on each host, booted; host 1's VNC listens on its address, host 2's on its loopback."""
-    found = {}
+    found, terminals = {}, []
     for host, listen in ((1, f"{two_hosts.network}.1"), (2, "127.0.0.1")):
         connection = open_connection(two_hosts.uri(host))
         uuid = UUID(f"5f3c1b0e-0000-4000-8000-0000000b000{host}")
         connection.raw.defineXML(GUEST.format(uuid=uuid, host=host, listen=listen))
         start(connection, uuid)
         found[host] = (connection, uuid)
-    for connection, uuid in found.values():
-        terminal = Terminal(connection, uuid)
+        terminals.append(Terminal(connection, uuid))  # now: what a guest writes while nobody reads is lost
+    for terminal in terminals:
         terminal.expect(BANNER, 90)
         terminal.stream.close()
     yield found
