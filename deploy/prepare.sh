@@ -7,7 +7,7 @@ purpose=${1:?usage: deploy/prepare.sh run|test|xen}
 
 # libvirt-python is compiled against libvirt's client library.
 required="python3-venv python3-dev gcc libc6-dev pkg-config libvirt-dev gettext"
-demo="libvirt-daemon libvirt-clients qemu-system-x86 busybox-static cpio iproute2"
+demo="libvirt-daemon libvirt-clients qemu-system-x86 qemu-utils busybox-static cpio iproute2"
 case $purpose in
 test) required="$required $demo chromium postgresql openssh-server" demo="" ;;
 xen) required="$required $demo chromium mmdebstrap e2fsprogs openssh-client" demo="" purpose=test ;; # builds a Xen host

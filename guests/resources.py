@@ -178,6 +178,20 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One snapshot of a guest: its disks, and its memory if it ran, as they were at a moment."""
+
+    name: str
+    description: str
+    parent: str  # the snapshot that was current when this one was taken; "" for the first of a tree
+    made_at: int  # Unix time
+    state: GuestState  # what the guest did then: running, paused or shut off
+    memory: bool  # whether its memory is kept, too
+    external: bool  # kept in files of its own beside the disks
+    current: bool  # the last one that was taken or gone back to
+
+
+@dataclass(frozen=True, slots=True)
 class Guest:
     """One guest of one host. `live` is None while shut off, `next_boot` is None for a transient guest."""
 
@@ -192,6 +206,7 @@ class Guest:
     live: Definition | None
     next_boot: Definition | None
     saved: bool = False  # its memory is on the host's disk (managed save): the next start restores it
+    snapshots: tuple[Snapshot, ...] | None = None  # oldest first; None where they were not asked for
 
     @property
     def definition(self) -> Definition:

@@ -19,6 +19,7 @@ from guests.views import (
     pictures,
     power,
     resizing,
+    snapshots,
 )
 
 app_name = "guests"
@@ -44,6 +45,10 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/settings/", guest_settings.settings, name="settings"),
     path("guests/<uuid:guest_id>/settings/<slug:what>/", guest_settings.change, name="change-setting"),
     path("guests/<uuid:guest_id>/migrate/", migrating.migrate, name="migrate"),
+    path("guests/<uuid:guest_id>/snapshots/", snapshots.snapshots, name="snapshots"),
+    path("guests/<uuid:guest_id>/snapshots/take/", snapshots.take, name="take-snapshot"),
+    path("guests/<uuid:guest_id>/snapshots/<str:snapshot>/revert/", snapshots.revert, name="revert-to-snapshot"),
+    path("guests/<uuid:guest_id>/snapshots/<str:snapshot>/delete/", snapshots.delete, name="delete-snapshot"),
     path("guests/<uuid:guest_id>/memory/", resizing.resize_memory, name="resize-memory"),
     path("guests/<uuid:guest_id>/vcpus/", resizing.resize_vcpus, name="resize-vcpus"),
     path("guests/<uuid:guest_id>/revert/<slug:what>/", resizing.revert, name="revert"),

@@ -26,6 +26,10 @@ LOCAL = frozenset(
 )
 
 
+# Whose calls go to the host, too.
+ASKED = (libvirt.virDomain, libvirt.virDomainSnapshot, libvirt.virStream, libvirt.virNetwork)
+
+
 class Turn:
     """Whose turn it is on one connection."""
 
@@ -44,7 +48,7 @@ class Turn:
 
 
 class OneCaller:
-    """A virConnect or one of its virDomains, virStreams and virNetworks: its calls wait for their turn."""
+    """A virConnect or what it answered of `ASKED`: its calls wait for their turn."""
 
     def __init__(self, real: Any, turn: Turn, seconds: float = WAIT_SECONDS) -> None:
         self._real = real
@@ -65,7 +69,7 @@ class OneCaller:
         return call
 
     def _wrapped(self, answer: Any) -> Any:
-        if isinstance(answer, (libvirt.virDomain, libvirt.virStream, libvirt.virNetwork)):
+        if isinstance(answer, ASKED):
             return OneCaller(answer, self._turn, self._seconds)
         if isinstance(answer, (list, tuple)):
             return type(answer)(self._wrapped(part) for part in answer)

@@ -14,10 +14,11 @@ from guests.errors import GuestNotFound, NotSupported, OperationRefused
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition
 from guests.hypervisor.failures import translated_errors
+from guests.hypervisor.snapshot_reading import snapshots_of
 from guests.hypervisor.states import state_of
 from guests.hypervisor.stats import list_stats
 from guests.hypervisor.xml_document import parse_document, text_of
-from guests.resources import Definition, Guest, HostFacts, Memory, VCPUs, Virtualisation
+from guests.resources import Definition, Guest, HostFacts, Memory, Snapshot, VCPUs, Virtualisation
 
 __all__ = ["find_domain", "free_memory_kib", "get_guest", "host_facts", "list_guests", "list_stats"]
 
@@ -100,8 +101,10 @@ def find_domain(c: Connection, uuid: UUID) -> Any:
         return c.raw.lookupByUUIDString(str(uuid))
 
 
-def get_guest(c: Connection, uuid: UUID) -> Guest:
-    """One guest as it is now; GuestNotFound when the host does not have it. About six calls."""
+def get_guest(c: Connection, uuid: UUID, *, snapshots: bool = False) -> Guest:
+    """One guest as it is now; GuestNotFound when the host does not have it. About six calls; with its snapshots one
+    more, and one more for each.
+    """
     domain = find_domain(c, uuid)
     with translated_errors(domain.name()):
         persistent = bool(domain.isPersistent())
@@ -111,6 +114,7 @@ def get_guest(c: Connection, uuid: UUID) -> Guest:
             persistent=persistent,
             autostart=bool(_autostart(domain)),
             saved=bool(_if_told(lambda: domain.hasManagedSaveImage(0))),
+            snapshots=_if_told(lambda: snapshots_of(domain)) if snapshots else None,
         )
 
 
@@ -119,8 +123,8 @@ def _autostart(domain: Any) -> int:
 
 
 def list_guests(c: Connection) -> list[Guest]:
-    """Every guest: four listings and one bulk state for the host (a state per guest on drivers without it), and the
-    XML of each guest (two when it runs and is persistent). A guest that went away meanwhile is left out.
+    """Every guest: five listings and one bulk state for the host (a state per guest on drivers without it), the XML of
+    each guest (two when it runs and is persistent) and of each snapshot. A guest that went away meanwhile is left out.
     """
     with translated_errors():
         domains = c.raw.listAllDomains(0)
@@ -128,6 +132,8 @@ def list_guests(c: Connection) -> list[Guest]:
         autostart = _uuids(c.raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART))
     saving = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
     saved = _uuids(_if_told(lambda: c.raw.listAllDomains(saving)) or [])
+    having = libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT
+    with_snapshots = _uuids(_if_told(lambda: c.raw.listAllDomains(having)) or [])
     states = _bulk_states(c)
     guests = []
     for domain in domains:
@@ -141,6 +147,7 @@ def list_guests(c: Connection) -> list[Guest]:
                     persistent=uuid in persistent,
                     autostart=uuid in autostart,
                     saved=uuid in saved,
+                    snapshots=snapshots_of(domain) if uuid in with_snapshots else (),
                 )
             )
     return guests
@@ -166,7 +173,15 @@ def _bulk_states(c: Connection) -> dict[str, tuple[int, int]]:
     return {d.UUIDString(): (s["state.state"], s["state.reason"]) for d, s in records if "state.state" in s}
 
 
-def _read(domain: Any, *, state: tuple[int, int], persistent: bool, autostart: bool, saved: bool) -> Guest:
+def _read(
+    domain: Any,
+    *,
+    state: tuple[int, int],
+    persistent: bool,
+    autostart: bool,
+    saved: bool,
+    snapshots: tuple[Snapshot, ...] | None,
+) -> Guest:
     uuid, domain_id = UUID(domain.UUIDString()), domain.ID()
     word, reason = state_of(*state, active=domain_id >= 0)
     next_boot = _definition(domain, libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else None
@@ -182,6 +197,7 @@ def _read(domain: Any, *, state: tuple[int, int], persistent: bool, autostart: b
         persistent=persistent,
         autostart=autostart,
         saved=saved,
+        snapshots=snapshots,
         live=live,
         next_boot=next_boot,
     )

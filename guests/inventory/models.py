@@ -126,6 +126,7 @@ class Guest(models.Model):
     persistent = models.BooleanField(default=True)
     autostart = models.BooleanField(default=False)
     saved = models.BooleanField(default=False)  # its memory is on the host's disk: the next start restores it
+    snapshots: models.JSONField[Any, Any] = models.JSONField(default=list)  # resources.Snapshot, oldest first
     gone_at = models.DateTimeField(null=True, db_index=True)
     came_at = models.DateTimeField(null=True)  # since when its host has it, as far as was noticed
     left_behind = models.BooleanField(default=False)  # a definition that a guest left on its host when it was migrated

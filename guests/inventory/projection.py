@@ -6,6 +6,7 @@ Each answers a dict of columns; the inventory compares them with the row and wri
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
@@ -66,7 +67,8 @@ def columns_of_guest(guest: resources.Guest) -> dict[str, Any]:
     """What the XML and the flags of a guest tell, without its state."""
     now, next_boot = guest.definition, guest.next_boot
     nics = (*now.nics, *(next_boot.nics if next_boot else ()))
-    return {
+    snapshots = {} if guest.snapshots is None else {"snapshots": [asdict(one) for one in guest.snapshots]}
+    return snapshots | {
         "name": guest.name,
         "privileged": guest.privileged,
         "virtualisation": str(now.virtualisation),

@@ -8,6 +8,7 @@ from guests.operations import (  # each registers its kinds
     nics,
     power,
     saving,
+    snapshots,
     text_devices,
     vcpus,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "nics",
     "power",
     "saving",
+    "snapshots",
     "text_devices",
     "vcpus",
     "wait_for_end",

@@ -31,6 +31,8 @@ def why_it_stays(guest: Guest) -> str:
         return _("%(guest)s is its host: it cannot be moved.") % names
     if guest.host.uri.startswith("test:"):
         return _("The driver of this host cannot migrate guests.")
+    if guest.snapshots:
+        return _("%(guest)s has snapshots: libvirt migrates none that has. Delete them first.") % names
     if guest.gone_at is not None or guest.state not in MOVABLE:
         return _("%(guest)s can be migrated while it runs, is paused or is shut off.") % names
     return ""

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 from django.utils import translation
 
 from guests.errors import HypervisorError, OperationRefused
 from guests.hypervisor import writing
+from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.migrating import is_aborted, job_progress
 from guests.operations.kinds import Task
 
 LOOK_SECONDS = 1.0
+QUICK_SECONDS = 0.3  # what takes no longer is not looked at
+
+
+@contextmanager
+def own_connection(task: Task) -> Iterator[Connection]:
+    """One that nobody else needs meanwhile. The state of a host of the test driver is in its only connection."""
+    if task.connection.is_test:
+        yield task.connection
+        return
+    connection = open_connection(
+        task.row.host.uri,
+        deadline_s=settings.OPEN_DEADLINE_SECONDS,
+        keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 class Aborted(OperationRefused):
@@ -35,6 +55,7 @@ def run_long_call(task: Task, call: Callable[[], None]) -> None:
     thread = threading.Thread(target=run, name=f"long-call-{task.uuid}", daemon=True)
     thread.start()
     aborted = False
+    thread.join(QUICK_SECONDS)
     while thread.is_alive():
         task.next_event(LOOK_SECONDS)
         if not thread.is_alive():

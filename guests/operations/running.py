@@ -226,7 +226,7 @@ def read_again(running: RunningOperation, connect: Callable[[], Connection], inv
         return
     read_at = time.monotonic()
     try:
-        inventory.refresh(get_guest(connect(), operation.guest.uuid), read_at)
+        inventory.refresh(get_guest(connect(), operation.guest.uuid, snapshots=True), read_at)
     except GuestNotFound:
         inventory.lose(operation.guest.uuid, read_at)
     except HypervisorError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -12,10 +11,9 @@ from guests import resources
 from guests.access import Action
 from guests.errors import OperationRefused
 from guests.hypervisor import writing
-from guests.hypervisor.connection import open_connection
 from guests.hypervisor.reading import get_guest
 from guests.operations.kinds import OperationKind, Task, register
-from guests.operations.long_call import Aborted, run_long_call
+from guests.operations.long_call import Aborted, own_connection, run_long_call
 
 
 def _save(task: Task) -> dict[str, Any]:
@@ -24,22 +22,12 @@ def _save(task: Task) -> dict[str, Any]:
         raise OperationRefused(_("%(guest)s is its host: it cannot be saved.") % names)
     if not task.guest.persistent:
         raise OperationRefused(_("%(guest)s is transient: once stopped it would be gone with what was saved.") % names)
-    if task.connection.is_test:  # its state is in the connection, and nothing takes long
+    with own_connection(task) as connection:
         task.progress.sending()
-        writing.save(task.connection, task.uuid)
-        return _after(task)
-    connection = open_connection(
-        task.row.host.uri,
-        deadline_s=settings.OPEN_DEADLINE_SECONDS,
-        keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-    )
-    try:
-        task.progress.sending()
-        run_long_call(task, lambda: writing.save(connection, task.uuid))
-    except Aborted as error:
-        raise OperationRefused(_("Cancelled: %(guest)s goes on.") % names, detail=error.detail) from error
-    finally:
-        connection.close()
+        try:
+            run_long_call(task, lambda: writing.save(connection, task.uuid))
+        except Aborted as error:
+            raise OperationRefused(_("Cancelled: %(guest)s goes on.") % names, detail=error.detail) from error
     return _after(task)
 
 

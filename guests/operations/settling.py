@@ -54,7 +54,7 @@ def _found_out(running: RunningOperation, connect: Callable[[], Connection], inv
     if kind is None or row is None:
         return Outcome(OperationState.UNKNOWN, _("Nobody saw what came of this."))
     try:
-        guest = get_guest(connect(), row.uuid)
+        guest = get_guest(connect(), row.uuid, snapshots=True)
     except GuestNotFound as error:
         if row.host_id != operation.host_id and operation.parameters.get("to") == row.host.name:
             return Outcome(OperationState.DONE, _("It is on %(host)s now.") % {"host": row.host.name})

@@ -35,12 +35,19 @@ from guests.views.memory_card import MemoryCard, memory_card
 from guests.views.operation_words import OperationLine, describe
 from guests.views.pictures_shown import shown_pictures
 from guests.views.power_acts import ACTS, Act, act_of, fitting_acts
+from guests.views.snapshot_rows import SnapshotRow, snapshot_rows
 
 RECENT = 6
 LOOKED_AT = 12  # operations in which the last resize is looked for
 PAGE_SIZE = 50
 MOST_SLOTS = 16
-LONG = {"migrate", "save"}  # kinds whose course the header shows
+LONG = {
+    "migrate",
+    "save",
+    "take_snapshot",
+    "revert_to_snapshot",
+    "delete_snapshot",
+}  # kinds whose course the header shows
 
 # Element ids of the parts; each has a template guests/guest_<part>.html, whose root element bears the id.
 MEMORY = ("memory_head", "memory_now", "memory_form")
@@ -54,6 +61,9 @@ TABS: dict[str, tuple[str, ...]] = {
     "access": ("header",),  # its forms stay as they are typed
     "migrate": ("header",),
     "setup": ("header",),
+    "snapshots": ("header", "snapshot_tree"),
+    "snapshot_revert": ("header",),
+    "snapshot_delete": ("header",),
 }
 PARTS = frozenset(part for parts in TABS.values() for part in parts)
 ROLES = list(Role)
@@ -252,6 +262,10 @@ class GuestCards:
     @cached_property
     def may_change_devices(self) -> bool:
         return self._may(Action.DEVICES) and self.guest.gone_at is None and not self.guest.privileged
+
+    @cached_property
+    def snapshots(self) -> list[SnapshotRow]:
+        return snapshot_rows(self.guest)
 
     @cached_property
     def text_consoles(self) -> list[ConsoleChoice]:

@@ -24,6 +24,7 @@ NEXT_BOOT_ONLY = {
     "keep_graphics_inside",
 }
 SENDING = {"migrate", "save"}  # kinds whose progress is in bytes
+OF_SNAPSHOTS = {"take_snapshot", "revert_to_snapshot", "delete_snapshot"}
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
 
@@ -91,6 +92,8 @@ def _values(operation: Operation) -> tuple[str, str]:
     if isinstance(count, int):
         before = _seen(operation, VCPUS_BEFORE)
         return (str(before) if isinstance(before, int) else ""), str(count)
+    if operation.kind in OF_SNAPSHOTS:
+        return "", str(operation.parameters.get("name", ""))
     return "", ""
 
 

@@ -197,7 +197,7 @@ class HostService:
                 if connection.has_hung_guest:
                     raise HypervisorUnreachable(_("A guest of this host hangs: it is read once that is over."))
                 read_at = time.monotonic()
-                guest = get_guest(connection, uuid)
+                guest = get_guest(connection, uuid, snapshots=True)
             self.inventory.refresh(guest, read_at)
         except GuestNotFound:
             self.inventory.lose(uuid, read_at)

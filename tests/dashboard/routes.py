@@ -25,6 +25,7 @@ SAMPLES = {
     "grant_pk": "1",
     "member_pk": "1",
     "key": "key",
+    "snapshot": "before-the-upgrade",
     "mac": "52:54:00:12:34:56",
 }
 SAMPLES_OF = {("guests/<uuid:guest_id>/fragments/<slug:name>/", "name"): "overview"}

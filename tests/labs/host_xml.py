@@ -35,8 +35,10 @@ class HostXml:
         running: bool = True,
         os_type: str = "hvm",
         devices: str = "",
+        disk_format: str = "",
     ) -> UUID:
         """Add a guest with a disk, a NIC, a console, VNC and a balloon; `devices` is more XML for its devices."""
+        driver = f'<driver name="qemu" type="{disk_format}"/>' if disk_format else ""
         uuid = uuid or uuid4()
         ElementTree.register_namespace("test", TEST)
         domain = ElementTree.SubElement(self._root, "domain", type="test")
@@ -53,7 +55,7 @@ class HostXml:
             ElementTree.fromstring(f"""
             <devices>
               <disk type="file" device="disk">
-                <source file="/guests/disk-{number}.img"/><target dev="vda" bus="virtio"/>
+                {driver}<source file="/guests/disk-{number}.img"/><target dev="vda" bus="virtio"/>
               </disk>
               <interface type="network">
                 <mac address="52:54:00:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"/>

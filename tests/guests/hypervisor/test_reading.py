@@ -46,7 +46,7 @@ def test_reads_a_running_and_a_shut_off_guest(host: Connection) -> None:
 def test_lists_what_reading_each_guest_tells(host: Connection) -> None:
     host.raw.lookupByUUIDString(str(SHUT_OFF)).setAutostart(1)
     listed = {guest.uuid: guest for guest in list_guests(host)}
-    assert listed == {uuid: get_guest(host, uuid) for uuid in (RUNNING, SHUT_OFF, HOSTILE)}
+    assert listed == {uuid: get_guest(host, uuid, snapshots=True) for uuid in (RUNNING, SHUT_OFF, HOSTILE)}
     assert listed[SHUT_OFF].autostart
     assert not listed[RUNNING].autostart
 
@@ -66,14 +66,14 @@ def test_a_transient_guest_has_no_next_boot(host: Connection) -> None:
     assert found.live is not None
 
 
-def test_listing_costs_four_listings_and_a_state_and_the_xml_of_each(host: Connection) -> None:
+def test_listing_costs_five_listings_and_a_state_and_the_xml_of_each(host: Connection) -> None:
     list_guests(host)  # learns what this driver lacks
     with recorded(host) as calls:
         guests = list_guests(host)
     definitions = sum((guest.live is not None) + (guest.next_boot is not None) for guest in guests)
-    assert calls.count("listAllDomains") == 4
+    assert calls.count("listAllDomains") == 5
     assert calls.count("XMLDesc") == definitions
-    assert len(calls) <= 5 + definitions + len(guests)
+    assert len(calls) <= 6 + definitions + len(guests)
 
 
 def test_an_unknown_guest_is_not_found(host: Connection) -> None:

@@ -83,8 +83,8 @@ def test_the_power_of_domain_0_is_the_hosts(
     from guests.hypervisor import reading
     from guests.operations import running
 
-    def privileged(*arguments: Any) -> Any:
-        return dataclasses.replace(reading.get_guest(*arguments), privileged=True)
+    def privileged(*arguments: Any, **options: Any) -> Any:
+        return dataclasses.replace(reading.get_guest(*arguments, **options), privileged=True)
 
     monkeypatch.setattr(running, "get_guest", privileged)
     for kind in ("shut_down", "force_off", "reboot", "reset", "pause", "start", "resume"):
