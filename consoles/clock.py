@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-WARNING_SECONDS = 60.0  # before a console is ended by the clock
+WARNING_SECONDS = 60.0  # before a console is ended by the clock; at most half of the time that it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,12 @@ class Ending:
 
     why: str  # idle or long
     in_seconds: float
+    of_seconds: float  # the whole time
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is time to tell."""
+        return self.in_seconds <= min(WARNING_SECONDS, self.of_seconds / 2)
 
 
 class ConsoleClock:
@@ -33,7 +39,7 @@ class ConsoleClock:
         """The end that comes first; a watcher has no idle one: it costs nobody the keyboard."""
         ends = []
         if self._longest:
-            ends.append(Ending("long", self._began + self._longest - now))
+            ends.append(Ending("long", self._began + self._longest - now, self._longest))
         if self._idle and controls:
-            ends.append(Ending("idle", self._touched + self._idle - now))
+            ends.append(Ending("idle", self._touched + self._idle - now, self._idle))
         return min(ends, key=lambda end: end.in_seconds, default=None)

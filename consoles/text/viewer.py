@@ -18,7 +18,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from consoles.clock import WARNING_SECONDS, ConsoleClock
+from consoles.clock import ConsoleClock
 from consoles.close_codes import CloseCode
 from consoles.models import Mode
 from consoles.sessions import LiveSession
@@ -319,7 +319,7 @@ class Viewer(asyncio.Protocol):
     def _look_at_the_clock(self, now: float) -> None:
         """Warn a minute before, then end it."""
         ending = self._clock.ending(now, controls=self.mode == Mode.CONTROL)
-        if ending is None or ending.in_seconds > WARNING_SECONDS:
+        if ending is None or not ending.is_near:
             if self._warned:
                 self._warned = ""
                 self._say(ending=None)

@@ -38,7 +38,7 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
-from consoles.clock import WARNING_SECONDS, ConsoleClock
+from consoles.clock import ConsoleClock
 from consoles.close_codes import CloseCode
 from consoles.console_settings import keyboards_of
 from consoles.models import Kind, Mode, Sharing
@@ -163,7 +163,7 @@ class Seat:
         if typed:
             self._clock.touch()
         ends = self._clock.ending(time.monotonic(), controls=self.mode == Mode.CONTROL)
-        if ends is None or ends.in_seconds > WARNING_SECONDS:
+        if ends is None or not ends.is_near:
             if self._warned:
                 self._warned = ""
                 self._say(ending=None)

@@ -204,7 +204,7 @@ def test_an_idle_console_is_announced_put_off_and_ended(
     start_product: Callable[..., Product],
     lab: Lab,
 ) -> None:
-    own = start_product({"lab": lab.uri}, {"GUESTHOUSE_CONSOLE_IDLE_MINUTES": "1.2"})
+    own = start_product({"lab": lab.uri}, {"GUESTHOUSE_CONSOLE_IDLE_MINUTES": "0.25"})
     page = new_context(base_url=own.url).new_page()
     sign_in(page)
     # Not one whose console the session's product may still hold, from an earlier test.
@@ -220,7 +220,7 @@ def test_an_idle_console_is_announced_put_off_and_ended(
     expect(page.locator("#notice")).to_contain_text("the console closes at", timeout=30_000)
     page.get_by_role("button", name="I am here").click()
     expect(page.locator("#notice")).to_be_hidden()
-    expect(page.locator("#state")).to_have_text("Ended", timeout=90_000)
+    expect(page.locator("#state")).to_have_text("Ended", timeout=30_000)
     expect(page.locator("#notice")).to_contain_text("for a long time")
     page.locator("#notice [data-tool=retry]").click()
     expect(page.locator("#state")).to_have_text("Live")

@@ -167,7 +167,6 @@ async def test_a_controller_who_does_nothing_is_warned_and_sent_away_a_watcher_i
 
 
 async def test_who_says_to_be_here_puts_the_end_off(sit: Sit, ana: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consoles.text.viewer.WARNING_SECONDS", 2.0)
     monkeypatch.setattr(settings, "CONSOLE_IDLE_MINUTES", 4 / 60)
     seat = await live(await sit(ana))
     await until(lambda: seat.said("ending") == ["idle"])

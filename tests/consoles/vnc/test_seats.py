@@ -239,7 +239,6 @@ def test_who_does_nothing_is_warned_and_sent_away_unless_they_are_here(
 ) -> None:
     settings.CONSOLE_IDLE_MINUTES = 2 / 60
     monkeypatch.setattr(pump, "PING_SECONDS", 0.1)
-    monkeypatch.setattr(seats, "WARNING_SECONDS", 1.2)
     page, watcher = Page(relay, ana, guest), Page(relay, person("rui", "watcher"), guest, Mode.WATCH)
     page.wait(lambda: page.told.get("ending") == "idle")
     page.ask(here=True)
