@@ -289,6 +289,9 @@ KEEPALIVE_INTERVAL_SECONDS = 3  # a hung host is noticed after interval × (coun
 KEEPALIVE_COUNT = 3
 LEASE_SECONDS = 30
 RESYNC_SECONDS = env_float("GUESTHOUSE_RESYNC_SECONDS", 180.0)  # how often every guest's XML is read without a reason
+STORAGE_SECONDS = env_float("GUESTHOUSE_STORAGE_SECONDS", 30.0)  # how often pools and volumes are read
+# How often libvirt is asked to look into directories again for files that others made; 0: never by itself.
+POOL_REFRESH_SECONDS = env_float("GUESTHOUSE_POOL_REFRESH_SECONDS", 300.0)
 PICTURE_SECONDS = env_float("GUESTHOUSE_PICTURE_SECONDS", 10.0)  # how often a screen that is looked at is taken
 # How long an operation waits for its guest: for a balloon since it last moved, for the power button to be answered.
 BALLOON_SECONDS = env_float("GUESTHOUSE_BALLOON_SECONDS", 30.0)

@@ -4,6 +4,7 @@ HypervisorError
 ├── HypervisorUnreachable   no connection, or it broke: the outcome of a change is unknown
 │   └── AuthenticationFailed
 ├── GuestNotFound           the host has no such guest (any more)
+├── StorageNotFound         the host has no such pool or volume (any more)
 ├── NotSupported            this driver cannot do it
 ├── DeviceBusy              a text console that somebody else holds
 └── OperationRefused        libvirt or a rule of ours said no; nothing was changed
@@ -33,6 +34,10 @@ class AuthenticationFailed(HypervisorUnreachable):
 
 class GuestNotFound(HypervisorError):
     """The host does not know this guest (any more)."""
+
+
+class StorageNotFound(HypervisorError):
+    """The host does not know this pool or volume (any more)."""
 
 
 class NotSupported(HypervisorError):

@@ -6,6 +6,7 @@ from guests.audit.models import AuditLink, AuditRecord
 from guests.inventory.models import Guest, Host, HostLease, MACUse, Revision, Tag
 from guests.inventory.networks import HostNetwork
 from guests.inventory.pictures import LookedAt, Picture
+from guests.inventory.storage import Pool, Volume
 from guests.operations.models import MACReservation, Operation
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "MACUse",
     "Operation",
     "Picture",
+    "Pool",
     "Revision",
     "Tag",
+    "Volume",
 ]

@@ -117,6 +117,40 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """What stores a disk, in a pool."""
+
+    name: str
+    key: str  # libvirt's own, unique on its host
+    path: str
+    format: (
+        str  # as libvirt found it by looking into it: nothing to hand to a guest (`inventory.storage.Volume.format`)
+    )
+    kind: str  # file, block, dir, network, netdir
+    capacity_bytes: int
+    allocation_bytes: int
+    backing_path: str = ""  # of the volume or file that this one only keeps the differences to
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A storage pool of a host. `volumes` is None where libvirt tells none: those of an inactive pool."""
+
+    uuid: UUID
+    name: str
+    kind: str  # dir, fs, netfs, logical, disk, iscsi, rbd, zfs …
+    active: bool
+    persistent: bool
+    autostart: bool
+    path: str  # where its volumes are on the host
+    source: str  # of what it is made: server:/export, a volume group, a device; "" for a directory
+    capacity_bytes: int
+    allocation_bytes: int
+    available_bytes: int
+    volumes: tuple[Volume, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class TextConsole:
     """One device that a text console can be opened on: a `<serial>` or `<console>` with a pty."""
 

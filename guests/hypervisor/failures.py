@@ -22,6 +22,7 @@ from guests.errors import (
     HypervisorUnreachable,
     NotSupported,
     OperationRefused,
+    StorageNotFound,
 )
 
 _TRANSPORTS = {libvirt.VIR_FROM_REMOTE, libvirt.VIR_FROM_RPC}
@@ -77,6 +78,12 @@ def translate(error: libvirt.libvirtError, name: str = "") -> HypervisorError:
         )
     if code == libvirt.VIR_ERR_NO_DOMAIN:
         return GuestNotFound(_("%(guest)s is no longer on this host.") % {"guest": guest}, detail=detail, code=code)
+    if code in {libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_NO_STORAGE_VOL}:
+        return StorageNotFound(
+            _("%(name)s is no longer in the storage of this host.") % {"name": name or _("the volume")},
+            detail=detail,
+            code=code,
+        )
     if code in _UNSUPPORTED:
         return NotSupported(
             _("The driver of this host cannot do this for %(guest)s.") % {"guest": guest}, detail=detail, code=code
@@ -107,6 +114,7 @@ def _sentence(code: int, guest: str) -> str:
             "or set the disk's cache to “none”."
         ),
         libvirt.VIR_ERR_DOM_EXIST: _("The host already has a guest of this name or UUID."),
+        libvirt.VIR_ERR_STORAGE_VOL_EXIST: _("The pool already has a volume of this name."),
     }
     if code in _DENIED:
         return _("The host does not allow Guesthouse to do this: its connection may be read-only.")

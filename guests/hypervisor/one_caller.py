@@ -27,7 +27,14 @@ LOCAL = frozenset(
 
 
 # Whose calls go to the host, too.
-ASKED = (libvirt.virDomain, libvirt.virDomainSnapshot, libvirt.virStream, libvirt.virNetwork)
+ASKED = (
+    libvirt.virDomain,
+    libvirt.virDomainSnapshot,
+    libvirt.virStream,
+    libvirt.virNetwork,
+    libvirt.virStoragePool,
+    libvirt.virStorageVol,
+)
 
 
 class Turn:

@@ -1,5 +1,5 @@
-"""Everything that this worker does for one host: a poll, an event, an action and a picture thread, none of which waits
-for another host. Threads are daemons: one that hangs in libvirt never holds up the end of the process.
+"""Everything that this worker does for one host: a poll, an event, an action, a picture and a storage thread, none of
+which waits for another host. Threads are daemons: one that hangs in libvirt never holds up the end of the process.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from guests.worker.database import database_work, with_own_connection
 from guests.worker.event_watchers import EventWatchers
 from guests.worker.picture_thread import PictureThread
 from guests.worker.polling import Polling
+from guests.worker.storage_thread import StorageThread
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +59,14 @@ class HostService:
         )
         self.actions = ActionThread(self)
         self.pictures = PictureThread(self)
+        self.storage = StorageThread(self)
 
     def start(self) -> None:
         """Begin to serve the host; returns at once."""
         self._events.start()
         self.actions.start()
         self.pictures.start()
+        self.storage.start()
         self._polling.start()
 
     def stop(self) -> None:
@@ -73,6 +76,7 @@ class HostService:
         self._incoming.put(None)
         self.actions.stop()
         self.pictures.stop()
+        self.storage.stop()
 
     def join(self, seconds: float) -> bool:
         """Whether all threads ended within so many seconds."""
@@ -82,6 +86,7 @@ class HostService:
             self._polling.join(max(0.0, deadline - time.monotonic())),
             self.actions.join(max(0.0, deadline - time.monotonic())),
             self.pictures.join(max(0.0, deadline - time.monotonic())),
+            self.storage.join(max(0.0, deadline - time.monotonic())),
         ]
         return all(ended) and not self._events.is_alive()
 
@@ -110,6 +115,7 @@ class HostService:
             self._up, self.is_down = polling.connection, False
             self.actions.wake()
             self.pictures.wake()
+            self.storage.read_all_soon()
 
     def went_down(self, polling: Polling) -> None:
         """The host is not read any more; queued operations are told so."""

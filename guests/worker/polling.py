@@ -17,6 +17,7 @@ from guests.errors import AuthenticationFailed, HypervisorError, HypervisorUnrea
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
 from guests.hypervisor.networks import list_networks
+from guests.hypervisor.pool_events import watch_pools
 from guests.hypervisor.reading import free_memory_kib, host_facts, list_guests, list_stats
 from guests.inventory.host_rows import fact_columns, write_host_state
 from guests.inventory.leases import LeaseLost
@@ -114,6 +115,7 @@ class Polling:
         )
         self._asking_since = time.monotonic()
         unsubscribe = subscribe(connection, self._service.receive)  # before reading, so that nothing falls between
+        watch_pools(connection, self._service.storage.read_soon)
         try:
             with database_work():
                 self._read_all(connection)
