@@ -83,7 +83,7 @@ def test_volumes_come_change_and_go_and_those_of_an_inactive_pool_stay(host: Hos
     assert not Pool.objects.get().active
 
 
-def test_E7_the_format_that_a_volume_had_first_stays_whatever_is_written_into_it(host: Host, lease: Lease) -> None:
+def test_the_format_that_a_volume_had_first_stays_whatever_is_written_into_it(host: Host, lease: Lease) -> None:
     keep_pool(lease, replace(POOL, volumes=(volume("disk", format="raw"), volume("cd.iso", format="iso"))), now())
     keep_pool(lease, replace(POOL, volumes=(volume("disk", format="qcow2", backing_path="/etc/shadow"),)), now())
     disk = Volume.objects.get(name="disk")
