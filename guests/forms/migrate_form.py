@@ -17,7 +17,7 @@ from guests.units import memory_text
 
 
 class MigrateForm(AskingForm):
-    """`destinations` are the rows of its list."""
+    """`destinations` are the rows of its list: those that are `found`, else looked up."""
 
     kind = "migrate"
 
@@ -26,14 +26,16 @@ class MigrateForm(AskingForm):
     slow_down = forms.BooleanField(required=False)
     shared = forms.BooleanField(required=False)
 
-    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
+    def __init__(
+        self, data: Any = None, *, guest: Guest, by: AbstractBaseUser, found: list[Destination] | None = None
+    ) -> None:
         super().__init__(data, guest=guest, by=by)
         self.why_it_stays = why_it_stays(guest)
-        self.destinations: list[Destination] = [] if self.why_it_stays else destinations(guest, by)
+        self.destinations: list[Destination] = []
+        if not self.why_it_stays:
+            self.destinations = destinations(guest, by) if found is None else found
         self.fits = any(not destination.why_not for destination in self.destinations)
-        self.disks = [
-            disk for disk in guest.definition.get("disks", []) if disk.get("source") and not disk.get("readonly")
-        ]
+        self.disks = own_disks(guest)
 
     @property
     def chosen(self) -> str:
@@ -82,3 +84,8 @@ class MigrateForm(AskingForm):
         if self.asks_for_shared and not cleaned.get("shared"):
             self.add_error("shared", _("Its disks do not go along: say that the other host has them, too."))
         return cleaned
+
+
+def own_disks(guest: Guest) -> list[dict[str, Any]]:
+    """The disks that it writes to, so that they must be where it goes."""
+    return [disk for disk in guest.definition.get("disks", []) if disk.get("source") and not disk.get("readonly")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q
@@ -48,15 +50,21 @@ def destinations(guest: Guest, user: AbstractBaseUser | AnonymousUser) -> list[D
 
 def destinations_of_hosts(guest: Guest, hosts: list[Host]) -> list[Destination]:
     """These hosts, whoever asks; one query."""
-    there = {host.pk: list[Guest]() for host in hosts}
-    alike = Guest.objects.filter(Q(uuid=guest.uuid) | Q(name=guest.name), host__in=hosts, gone_at=None)
-    for other in alike.only("host_id", "name", "uuid", "state"):
-        there[other.host_id].append(other)
+    there = guests_alike([guest], hosts)
     return [Destination(host, why_not(guest, host, there[host.pk])) for host in hosts]
 
 
+def guests_alike(guests: Iterable[Guest], hosts: Iterable[Host]) -> dict[UUID, list[Guest]]:
+    """What each of the hosts has under a name or UUID of these guests; one query."""
+    asked, there = list(guests), {host.pk: list[Guest]() for host in hosts}
+    same = Q(uuid__in=[guest.uuid for guest in asked]) | Q(name__in=[guest.name for guest in asked])
+    for other in Guest.objects.filter(same, host__in=there, gone_at=None).only("host_id", "name", "uuid", "state"):
+        there[other.host_id].append(other)
+    return there
+
+
 def why_not(guest: Guest, host: Host, alike: list[Guest]) -> str:
-    """Why a guest cannot go to a host, where guests of the same name or UUID are `alike`; "" where it can."""
+    """Why a guest cannot go to a host; "" where it can. `alike`: what that host has of `guests_alike`."""
     here = guest.host
     if not host.enabled or host.state not in {HostState.UP, HostState.DEGRADED}:
         return _("It does not answer.")
@@ -68,9 +76,9 @@ def why_not(guest: Guest, host: Host, alike: list[Guest]) -> str:
         }
     if host.architecture != here.architecture:
         return _("Its processors are of another kind: %(there)s.") % {"there": host.architecture}
-    if any(other.uuid != guest.uuid for other in alike):
+    if any(other.name == guest.name and other.uuid != guest.uuid for other in alike):
         return _("It has another guest of the name %(guest)s.") % {"guest": guest.name}
-    if any(other.is_active for other in alike):
+    if any(other.uuid == guest.uuid and other.is_active for other in alike):
         return _("A guest of the same UUID runs there.")
     free, needed = host.free_memory_kib, guest.current_kib
     if guest.is_active and free is not None and free < needed:

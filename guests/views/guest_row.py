@@ -31,8 +31,8 @@ FITTING: Mapping[str, tuple[str, ...]] = {
     GuestState.IDLE: ("shut_down", "reboot", "pause", "save", "force_off"),
     GuestState.IN_SHUTDOWN: ("force_off",),
     GuestState.PAUSED: ("resume", "save", "force_off"),
-    GuestState.SHUT_OFF: ("start",),
-    GuestState.CRASHED: ("start",),
+    GuestState.SHUT_OFF: ("start", "start_paused"),
+    GuestState.CRASHED: ("start", "start_paused"),
 }
 
 
@@ -115,7 +115,10 @@ ROW_BUTTONS = {"start", "resume", "shut_down"}
 
 def fitting(guest: Guest | ListedGuest) -> tuple[str, ...]:
     """What can be asked of the guest in its state; nothing of a host's own privileged guest."""
-    return () if guest.privileged else FITTING.get(guest.state, ())
+    if guest.privileged:
+        return ()
+    acts = FITTING.get(guest.state, ())
+    return (*acts, "discard_saved") if guest.saved and acts[:1] == ("start",) else acts
 
 
 def place_rows(rows: Iterable[GuestRow], template: str = "guests/includes/row.html") -> SafeString:

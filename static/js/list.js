@@ -15,6 +15,7 @@ function drawBar() {
   const all = picks();
   bar.querySelector("[data-count]").textContent = bar.dataset.selected.replace("%(all)s", rows.length);
   for (const button of bar.querySelectorAll("[name=kind]")) {
+    if (button.hasAttribute("data-any")) continue; // each guest's line says whether it fits
     const fit = rows.filter((row) => row.dataset.acts.split(" ").includes(button.value)).length;
     button.disabled = fit === 0;
     button.title = fit === 0 ? bar.dataset.none : "";
@@ -58,9 +59,11 @@ list.addEventListener("click", (event) => {
   if (more) {
     event.preventDefault();
     openMenu(menu, more);
-  } else if (event.target.closest("#row-menu button, #row-menu a")) {
+  } else if (event.target.closest("[data-bulk-more]")) {
+    showMenu(document.getElementById("bulk-more"), event.target.closest("[data-bulk-more]"));
+  } else if (event.target.closest(".gh-pop button, .gh-pop a")) {
     // After the form has read which button was pressed.
-    setTimeout(() => menu.hidePopover());
+    setTimeout(() => document.querySelector(".gh-pop:popover-open")?.hidePopover());
   }
 });
 list.addEventListener("keydown", (event) => {
@@ -79,13 +82,17 @@ function openMenu(menu, more) {
   }
   for (const link of menu.querySelectorAll("a")) link.href = more.getAttribute("href") + link.dataset.path;
   menu.setAttribute("aria-label", more.getAttribute("aria-label"));
+  showMenu(menu, more);
+}
+
+function showMenu(menu, more) {
   menu.showPopover();
   const beside = more.getBoundingClientRect();
   const own = menu.getBoundingClientRect();
   const below = beside.bottom + 4 + own.height <= innerHeight;
   menu.style.left = `${Math.max(8, beside.right - own.width)}px`;
   menu.style.top = `${below ? beside.bottom + 4 : Math.max(8, beside.top - 4 - own.height)}px`;
-  menu.querySelector("button:not([hidden]), a").focus();
+  [...menu.querySelectorAll("button:not([hidden], :disabled), a")].find((item) => item.checkVisibility()).focus();
 }
 
 addEventListener("scroll", () => document.querySelector(".gh-pop:popover-open")?.hidePopover(), { passive: true });

@@ -108,6 +108,37 @@ def test_the_bulk_bar_counts_what_fits_and_says_what_came_of_it(signed_in: Page,
     lab.virsh("resume", "web-1")
 
 
+def test_more_acts_for_many_ask_for_what_they_need(signed_in: Page, lab: Lab) -> None:
+    page = signed_in
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/guests/")
+    for name in ("web-1", "backup-1"):
+        page.locator(f"[data-row]:has-text('{name}') .gh-pick").check()
+    more = page.locator("#bulk-more")
+    page.get_by_role("button", name="More", exact=True).click()
+    expect(more.get_by_role("button", name="Pause", exact=False).first).to_be_visible()  # the bar has no room for it
+    assert findings(page) == []
+    more.get_by_role("button", name="Add tags").click()
+    expect(more).to_be_hidden()
+    results = page.locator("#results")
+    results.get_by_role("textbox", name="Tags").fill("nightly")
+    assert findings(page) == []
+    results.get_by_role("button", name="Add tags").click()
+    expect(results.get_by_text("tags now: nightly")).to_have_count(2)
+    page.get_by_role("button", name="More", exact=True).click()
+    more.get_by_role("button", name="Migrate").click()
+    expect(results).to_contain_text("All of them are there.")
+    assert findings(page) == []
+    results.get_by_role("button", name="Migrate").click()
+    expect(results.get_by_role("alert")).to_have_text("Choose where they go.")
+    page.get_by_role("button", name="More", exact=True).click()
+    more.get_by_role("button", name="Start with the host", exact=True).click()
+    expect(results.locator("li", has_text="backup-1")).to_contain_text("Done", timeout=10_000)
+    assert "enable" in lab.virsh("dominfo", lab.uuid("backup-1"))
+    for name in ("web-1", "backup-1"):
+        lab.virsh("autostart", "--disable", lab.uuid(name))
+
+
 def test_keys_lead_through_rows_and_pages(signed_in: Page) -> None:
     signed_in.goto("/guests/")
     signed_in.keyboard.press("j")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from guests.access.models import Role
+from guests.access.tagging import set_tags
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest, Host
 from guests.operations.models import Operation
 from guests.views import bulk
-from tests.guests.inventory_rows import grant, make_guest, make_host, person, signed_in
+from tests.guests.inventory_rows import GIB, grant, make_guest, make_host, person, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +82,7 @@ def test_a_row_acts_on_its_own_guest_whatever_is_ticked(host: Host, admin: Clien
     assert Operation.objects.get().guest == own
 
 
-@pytest.mark.parametrize("kind", ["discard_saved", "set_vcpus", "", "nonsense"])
+@pytest.mark.parametrize("kind", ["reset", "set_vcpus", "", "nonsense"])
 def test_refuses_kinds_that_are_not_for_many(host: Host, admin: Client, kind: str) -> None:
     assert post(admin, kind, [make_guest(host, "web-1")]).status_code == 400  # type: ignore[attr-defined]
     assert not Operation.objects.exists()
@@ -112,7 +115,122 @@ def test_a_privileged_guest_is_left_alone(host: Host, admin: Client) -> None:
 def test_force_off_asks_first_and_names_the_guests(host: Host, admin: Client) -> None:
     web, off = make_guest(host, "web-1"), make_guest(host, "off-1", state="shut-off")
     text = post(admin, "force_off", [web, off]).content.decode()  # type: ignore[attr-defined]
-    assert "Force off 1 guest?" in text and "web-1" in text and "off-1" not in text
+    assert "Force off: 1 guest" in text and "web-1" in text and "off-1" not in text
     assert not Operation.objects.exists()
     post(admin, "force_off", [web], sure="1")
     assert [(o.kind, o.guest) for o in Operation.objects.all()] == [("force_off", web)]
+
+
+def text_of(response: object) -> str:
+    return " ".join(response.content.decode().split())  # type: ignore[attr-defined]
+
+
+def test_discarding_what_was_saved_asks_first_and_names_those_that_have_something(host: Host, admin: Client) -> None:
+    saved, off = make_guest(host, "saved-1", state="shut-off", saved=True), make_guest(host, "off-1", state="shut-off")
+    text = text_of(post(admin, "discard_saved", [saved, off]))
+    assert "saved-1" in text and "off-1" not in text and "boots anew" in text
+    post(admin, "discard_saved", [saved], sure="1")
+    assert [(o.kind, o.guest) for o in Operation.objects.all()] == [("discard_saved", saved)]
+
+
+def test_start_paused_and_starting_with_the_host_are_for_many(host: Host, admin: Client) -> None:
+    off, running = make_guest(host, "off", state="shut-off"), make_guest(host, "running", autostart=True)
+    transient = make_guest(host, "brief", persistent=False)
+    post(admin, "start_paused", [off, running])
+    assert [(o.kind, o.guest) for o in Operation.objects.all()] == [("start_paused", off)]
+    response = admin.post(
+        "/guests/bulk/",
+        {"kind": "autostart_on", "guest": [str(g.pk) for g in (off, running, transient)], "key": "k"},
+        headers={"HX-Request": "true"},
+    )
+    assert "nothing to do: it starts with its host" in text_of(response) and "transient" in text_of(response)
+    asked = Operation.objects.get(kind="set_autostart")
+    assert (asked.guest, asked.parameters, asked.before) == (off, {"autostart": True}, {"autostart": False})
+    post(admin, "autostart_off", [running])
+    assert Operation.objects.get(guest=running).parameters == {"autostart": False}
+
+
+def test_tags_are_added_to_many_and_taken_away_and_each_has_its_line(host: Host, admin: Client) -> None:
+    web, db = make_guest(host, "web"), make_guest(host, "db")
+    set_tags(web, ["lab"], by=person("root", superuser=True))
+    assert 'name="tags"' in text_of(post(admin, "tag", [web, db]))
+    response = post(admin, "tag", [web, db], sure="1", tags="ünmöglich")
+    assert response.status_code == 422 and "cannot be a tag" in text_of(response)  # type: ignore[attr-defined]
+    response = admin.post(
+        "/guests/bulk/",
+        {"kind": "tag", "guest": [str(web.pk), str(db.pk)], "sure": "1", "tags": "lab blue"},
+        headers={"HX-Request": "true"},
+    )
+    assert text_of(response).count("tags now: blue, lab") == 2
+    assert AuditRecord.objects.filter(action="guest.tags", guest=db).count() == 1
+    post(admin, "untag", [web, db], sure="1", tags="lab")
+    assert [list(g.tags.values_list("name", flat=True)) for g in (web, db)] == [["blue"], ["blue"]]
+    assert not Operation.objects.exists()
+
+
+def test_an_operator_neither_sets_tags_nor_migrates_many_and_is_not_offered_it(host: Host) -> None:
+    user, guest = person("op"), make_guest(host, "web")
+    grant(user, Role.OPERATOR, host=host)
+    client = signed_in(user)
+    for kind in ("tag", "untag", "migrate"):
+        assert post(client, kind, [guest], sure="1", tags="x", to="b").status_code == 403  # type: ignore[attr-defined]
+    assert not guest.tags.exists() and not Operation.objects.exists()
+    assert 'value="migrate"' not in text_of(client.get("/guests/"))
+    assert 'value="autostart_on"' in text_of(client.get("/guests/"))
+
+
+def facts(name: str, **more: object) -> Host:
+    return make_host(name, uri=f"qemu+tcp://{name}/system", driver="QEMU", architecture="x86_64", **more)
+
+
+def test_many_go_to_one_host_and_those_that_do_not_fit_say_why(admin: Client) -> None:
+    here, there = facts("here"), facts("there", free_memory_kib=3 * GIB)
+    facts("far", state="unreachable")
+    disk = {"disks": [{"target": "vda", "source": "/a.img", "readonly": False}]}
+    first, second = (make_guest(here, name, definition=disk) for name in ("first", "second"))  # 2 GiB each
+    off, small = make_guest(here, "off", state="shut-off", definition=disk), make_guest(here, "small", current_kib=GIB)
+    settled = make_guest(there, "settled", state="shut-off")
+    guests = [first, second, off, small, settled]
+    question = text_of(post(admin, "migrate", guests))
+    assert "4 of 5 fit, 3.0 GiB free" in question and "It does not answer." in question
+    response = post(admin, "migrate", guests, sure="1")
+    assert response.status_code == 422 and "Choose where they go." in text_of(response)  # type: ignore[attr-defined]
+    assert not Operation.objects.exists()
+    response = admin.post(
+        "/guests/bulk/",
+        {"kind": "migrate", "guest": [str(g.pk) for g in guests], "sure": "1", "to": "there", "copy_storage": "on"},
+        headers={"HX-Request": "true"},
+    )
+    text = text_of(response)
+    assert "It has 1.0 GiB of memory free, and second has 2.0 GiB." in text
+    assert "Its disks do not go along" in text and "nothing to do: it is on there" in text
+    asked = {o.guest: o for o in Operation.objects.all()}
+    assert set(asked) == {first, small}
+    assert asked[first].parameters["copy_storage"] is True and asked[small].parameters["copy_storage"] is False
+    assert asked[first].before == {"host": "here", "state": "running"}
+    post(admin, "migrate", [off], sure="1", to="there", shared="on")
+    assert Operation.objects.get(guest=off).parameters["to"] == "there"
+
+
+def test_nobody_brings_guests_to_a_host_that_they_do_not_administrate(host: Host) -> None:
+    user, guest = person("ada"), make_guest(host, "web")
+    other = facts("other")
+    grant(user, Role.ADMINISTRATOR, host=host)
+    grant(user, Role.OPERATOR, host=other)
+    question = text_of(post(signed_in(user), "migrate", [guest]))
+    assert 'value="other"' not in question
+    assert post(signed_in(user), "migrate", [guest], sure="1", to="other").status_code == 422  # type: ignore[attr-defined]
+    assert not Operation.objects.exists()
+
+
+def test_the_question_before_a_migration_costs_the_same_for_many(admin: Client) -> None:
+    here, _there = facts("here"), facts("there")
+    guests = [make_guest(here, f"web-{number}") for number in range(12)]
+
+    def queries(chosen: list[Guest]) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            post(admin, "migrate", chosen)
+        return len(captured)
+
+    queries(guests[:1])
+    assert queries(guests) == queries(guests[:2])
