@@ -131,6 +131,7 @@ def test_more_acts_for_many_ask_for_what_they_need(signed_in: Page, lab: Lab) ->
     assert findings(page) == []
     results.get_by_role("button", name="Migrate").click()
     expect(results.get_by_role("alert")).to_have_text("Choose where they go.")
+    results.get_by_role("button", name="Close").click()
     page.get_by_role("button", name="More", exact=True).click()
     more.get_by_role("button", name="Start with the host", exact=True).click()
     expect(results.locator("li", has_text="backup-1")).to_contain_text("Done", timeout=10_000)
