@@ -3,6 +3,7 @@
 from guests.access.models import Grant
 from guests.access.tokens import APIToken
 from guests.audit.models import AuditLink, AuditRecord
+from guests.inventory.capabilities import HostCapabilities
 from guests.inventory.models import Guest, Host, HostLease, MACUse, Revision, Tag
 from guests.inventory.networks import HostNetwork
 from guests.inventory.pictures import LookedAt, Picture
@@ -16,6 +17,7 @@ __all__ = [
     "Grant",
     "Guest",
     "Host",
+    "HostCapabilities",
     "HostLease",
     "HostNetwork",
     "LookedAt",

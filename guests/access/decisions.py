@@ -29,6 +29,7 @@ class Action(StrEnum):
     RESIZE = "resize"
     DEVICES = "devices"  # what a guest is made of: NICs, and the networks they lead to
     MIGRATE = "migrate"  # to another host, where the same is needed
+    CREATE = "create"  # new guests, on a host as a whole
     TAKE_OVER = "take_over"  # take consoles from other clients of the host and from other people, send people away
     STORAGE = "storage"  # pools and volumes of a host
     STATUS = "status"  # make status pages
@@ -46,6 +47,7 @@ ACTIONS: dict[Action, Role] = {
     Action.RESIZE: Role.OPERATOR,
     Action.DEVICES: Role.ADMINISTRATOR,
     Action.MIGRATE: Role.ADMINISTRATOR,
+    Action.CREATE: Role.ADMINISTRATOR,
     Action.TAKE_OVER: Role.ADMINISTRATOR,
     Action.STORAGE: Role.ADMINISTRATOR,
     Action.STATUS: Role.ADMINISTRATOR,

@@ -29,7 +29,7 @@ def add_disk(c: Connection, uuid: UUID, disk: Disk, *, live: bool) -> None:
     """Attach a disk or a drive to what runs (`live`), or to the next boot."""
     if live:
         domain, root = _live_tree(c, uuid)
-        element = _element(disk, root)
+        element = disk_element(disk, root)
         controller = _missing_controller(root, disk)
         with translated_errors(domain.name()):
             if controller is not None:
@@ -43,7 +43,7 @@ def add_disk(c: Connection, uuid: UUID, disk: Disk, *, live: bool) -> None:
     controller = _missing_controller(root, disk)
     if controller is not None:
         devices.append(controller)
-    devices.append(_element(disk, root))
+    devices.append(disk_element(disk, root))
     define_again(c, domain, root)
 
 
@@ -129,7 +129,8 @@ def _missing_controller(root: etree._Element, disk: Disk) -> etree._Element | No
     return etree.Element("controller", type="scsi", model="virtio-scsi")
 
 
-def _element(disk: Disk, root: etree._Element) -> etree._Element:
+def disk_element(disk: Disk, root: etree._Element) -> etree._Element:
+    """A new `<disk>` of a `<domain>`."""
     element = etree.Element("disk", type="file", device=disk.device)
     # Xen's driver reads every format as raw unless QEMU is named.
     is_phy = root.get("type") == "xen" and disk.source_kind == "block"

@@ -30,7 +30,8 @@ def add_vnc(c: Connection, uuid: UUID) -> None:
         devices = etree.SubElement(root, "devices")
     if _vnc_servers(root):
         raise OperationRefused(_("%(guest)s has a graphical console already.") % {"guest": domain.name()})
-    _listen_inside(c, etree.SubElement(devices, "graphics", type="vnc"))
+    _refuse_unreachable(c)
+    listen_inside(c, etree.SubElement(devices, "graphics", type="vnc"))
     # libvirt adds a video card by itself: on a PC an old one with few sizes.
     if devices.find("video") is None and _is_pc(root):
         etree.SubElement(etree.SubElement(devices, "video"), "model", type="vga")
@@ -46,16 +47,27 @@ def keep_vnc_inside(c: Connection, uuid: UUID) -> None:
     servers = _vnc_servers(root)
     if not servers:
         raise NotSupported(_("%(guest)s has no graphical console.") % {"guest": domain.name()})
+    _refuse_unreachable(c)
     for graphics in servers:
         for name in _WHERE:
             graphics.attrib.pop(name, None)
         for listen in graphics.findall("listen"):
             graphics.remove(listen)
-        _listen_inside(c, graphics)
+        listen_inside(c, graphics)
     define_again(c, domain, root)
 
 
-def _listen_inside(c: Connection, graphics: etree._Element) -> None:
+def listen_inside(c: Connection, graphics: etree._Element) -> None:
+    """Let a new `<graphics>` listen where nobody but its own host reaches it."""
+    if c.is_local and c.driver == "qemu":
+        etree.SubElement(graphics, "listen", type="none")
+        return
+    graphics.set("autoport", "yes")
+    etree.SubElement(graphics, "listen", type="address", address="127.0.0.1")
+
+
+def _refuse_unreachable(c: Connection) -> None:
+    """Refuse what would listen inside a host into which Guesthouse has no way."""
     if c.host and c.transport not in TRANSPORTS:
         raise NotSupported(
             _(
@@ -63,11 +75,6 @@ def _listen_inside(c: Connection, graphics: etree._Element) -> None:
                 " sees. Give the host an address of qemu+ssh, or let the server listen with TLS (virsh edit)."
             )
         )
-    if c.is_local and c.driver == "qemu":
-        etree.SubElement(graphics, "listen", type="none")
-        return
-    graphics.set("autoport", "yes")
-    etree.SubElement(graphics, "listen", type="address", address="127.0.0.1")
 
 
 def _vnc_servers(root: etree._Element) -> list[etree._Element]:

@@ -29,13 +29,13 @@ def add_nic(c: Connection, uuid: UUID, nic: NIC, *, live: bool) -> None:
     if live:
         domain = find_domain(c, uuid)
         with translated_errors(domain.name()):
-            domain.attachDeviceFlags(etree.tostring(_element(nic), encoding="unicode"), LIVE)
+            domain.attachDeviceFlags(etree.tostring(nic_element(nic), encoding="unicode"), LIVE)
         return
     domain, root = next_boot_tree(c, uuid)
     devices = root.find("devices")
     if devices is None:
         devices = etree.SubElement(root, "devices")
-    devices.append(_element(nic))
+    devices.append(nic_element(nic))
     define_again(c, domain, root)
 
 
@@ -92,7 +92,8 @@ def _the_one(root: etree._Element, mac: str, guest: str) -> etree._Element:
     return found[0]
 
 
-def _element(nic: NIC) -> etree._Element:
+def nic_element(nic: NIC) -> etree._Element:
+    """A new `<interface>`."""
     element = etree.Element("interface", type=nic.kind)
     etree.SubElement(element, "mac", address=nic.mac)
     if nic.model:

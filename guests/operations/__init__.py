@@ -1,6 +1,7 @@
 """What may be asked of a guest or host: `ask` puts it into the queue, the host's worker does it."""
 
 from guests.operations import (  # each registers its kinds
+    creating,
     graphics,
     guest_settings,
     memory,
@@ -18,6 +19,7 @@ __all__ = [
     "ask",
     "ask_host",
     "cancel",
+    "creating",
     "graphics",
     "guest_settings",
     "memory",

@@ -94,7 +94,7 @@ def all_kinds() -> dict[str, OperationKind | HostOperationKind]:
 
 def kind_of(operation: Operation) -> OperationKind | HostOperationKind | None:
     """The kind of one that was asked; None for one of a newer version."""
-    return KINDS.get(operation.kind) if operation.guest_id else HOST_KINDS.get(operation.kind)
+    return KINDS.get(operation.kind) or HOST_KINDS.get(operation.kind)
 
 
 def may_do(user: AbstractBaseUser, operation: Operation) -> bool:

@@ -38,6 +38,9 @@ class Progress(Protocol):
     def under_way(self, done: int | None = None, total: int | None = None, rate: int | None = None) -> None:
         """The host works at it, so far, at so much a second; no other operation may pass meanwhile."""
 
+    def made(self, guest: Guest) -> None:
+        """The guest came of it: from now on it stands in its history, too."""
+
     def is_cancelled(self) -> bool:
         """Whether the asker wants it ended."""
 

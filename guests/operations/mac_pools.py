@@ -91,7 +91,12 @@ def reserve_mac(guest: Guest, mac: str = "") -> str:
         if not _promise(mac, guest) and not MACReservation.objects.filter(mac=mac, guest=guest).exists():
             raise OperationRefused(_("Somebody is about to use this MAC just now."), field="mac")
         return mac
-    for pool in pools_for(guest.host.driver):
+    return draw_mac(guest.host.driver, guest)
+
+
+def draw_mac(driver: str, guest: Guest | None = None) -> str:
+    """Promise a free MAC of a pool to a NIC of the guest, or of one that is to be created on such a host."""
+    for pool in pools_for(driver):
         for _attempt in range(DRAWS):
             drawn = mac_text(pool.first + secrets.randbelow(pool.size))
             if not MACUse.objects.filter(mac=drawn).exists() and _promise(drawn, guest):
@@ -116,7 +121,7 @@ def refuse_used(mac: str, guest: Guest) -> None:
         raise OperationRefused(_("This guest has this MAC already."), field="mac")
 
 
-def _promise(mac: str, guest: Guest) -> bool:
+def _promise(mac: str, guest: Guest | None) -> bool:
     try:
         with transaction.atomic():
             MACReservation.objects.create(mac=mac, guest=guest)

@@ -23,6 +23,7 @@ from guests.hypervisor.reading import get_guest
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.host_inventory import HostInventory
 from guests.inventory.leases import Lease, fenced
+from guests.inventory.models import Guest
 from guests.operations.host_kinds import HostOperationKind, HostTask, kind_of, may_do
 from guests.operations.kinds import OperationKind, Progress, Task
 from guests.operations.models import Operation, OperationState
@@ -74,6 +75,9 @@ class RunningOperation:
         if self._told != (done, total):
             self._told = (done, total)
             self._write(progress_done=done, progress_total=total, progress_rate=rate, moved_at=timezone.now())
+
+    def made(self, guest: Guest) -> None:
+        self._write(guest=guest)
 
     def is_cancelled(self) -> bool:
         return Operation.objects.filter(pk=self.operation.pk, cancel_asked=True).exists()

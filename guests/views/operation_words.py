@@ -83,6 +83,8 @@ def _course(operation: Operation) -> str:
 
 
 def _values(operation: Operation) -> tuple[str, str]:
+    if operation.kind == "create_guest":
+        return "", str(operation.parameters.get("name", ""))
     if isinstance(to := operation.parameters.get("to"), str):
         return str(operation.before.get("host", "")), to
     kib, count = operation.parameters.get("kib"), operation.parameters.get("count")

@@ -14,11 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from guests.errors import AuthenticationFailed, HypervisorError, HypervisorUnreachable
+from guests.hypervisor.capabilities import read_offers
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
 from guests.hypervisor.networks import list_networks
 from guests.hypervisor.pool_events import watch_pools
 from guests.hypervisor.reading import free_memory_kib, host_facts, list_guests, list_stats
+from guests.inventory.capabilities import keep_offers
 from guests.inventory.host_rows import fact_columns, write_host_state
 from guests.inventory.leases import LeaseLost
 from guests.inventory.models import HostState
@@ -123,6 +125,7 @@ class Polling:
             self._asking_since = None
             self._backoff.reset()
             self._service.came_up(self)
+            self._read_offers(connection)
             self._tick_until_closed(connection)
         finally:
             # While a call hangs on it nothing more is asked of this connection; `close` ends the events, too.
@@ -140,6 +143,15 @@ class Polling:
             facts, guests, networks = host_facts(connection), list_guests(connection), list_networks(connection)
         self._service.inventory.resync(guests, read_at, seen_at=timezone.now(), **fact_columns(facts))
         keep_networks(self._service.lease, networks)
+
+    def _read_offers(self, connection: Connection) -> None:
+        """Once a connection, and after the guests: libvirt may try each emulator first, which takes seconds."""
+        self._asking_since = time.monotonic()
+        with self._service.asking:
+            offers = read_offers(connection)
+        with database_work():
+            keep_offers(self._service.lease, offers)
+        self._asking_since = None
 
     def _tick_until_closed(self, connection: Connection) -> None:
         self._service.inventory.forget_samples()

@@ -24,6 +24,7 @@ _BROKER = "tests/consoles/text/test_broker.py"
 _PROTOCOL = "tests/consoles/text/test_protocol.py"
 _SHARED = "tests/consoles/text/test_shared_console.py"
 _HOSTILE_XML = "tests/guests/hypervisor/test_domain_xml_hostile.py"
+_NEW_GUEST = "tests/guests/hypervisor/test_new_guest.py"
 _STREAMS = "tests/guests/hypervisor/test_streams_and_graphics.py"
 
 ELSEWHERE: dict[str, list[str]] = {
@@ -87,6 +88,10 @@ ELSEWHERE: dict[str, list[str]] = {
     ],
     "C18": [f"{_FILTER}::test_a_controller_s_messages_pass_except_power"],
     "E2": [f"{_HOSTILE_XML}::test_any_name_that_xml_can_carry_comes_back_as_it_is"],
+    "E3": [
+        f"{_NEW_GUEST}::test_E3_a_name_that_is_not_plain_is_never_made",
+        f"{_NEW_GUEST}::test_E3_a_plain_name_is_made",
+    ],
     "E12": [
         f"{_STREAMS}::test_nothing_but_loopback_is_dialled_for_a_guest_of_this_machine",
         f"{_STREAMS}::test_nothing_but_the_host_is_dialled_for_a_remote_guest",
@@ -109,7 +114,6 @@ ELSEWHERE: dict[str, list[str]] = {
 }
 
 PENDING: dict[str, str] = {
-    "E3": "guests are not created yet; any name libvirt accepts is shown (D7)",
     "E5": "raw domain XML is accepted from nobody yet",
     "E6": "disks are not attached yet",
     "E7": "images are not uploaded yet",

@@ -15,6 +15,7 @@ ROLES = """
   resize       no       yes       yes
   devices      no       no        yes
   migrate      no       no        yes
+  create       no       no        yes
   take_over    no       no        yes
   storage      no       no        yes
   status       no       no        yes
