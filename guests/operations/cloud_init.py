@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from django.utils.translation import gettext as _
-from pycdlib import PyCdlib
 
 from guests.errors import OperationRefused
 
@@ -65,6 +64,8 @@ def _is_public_key(line: str) -> bool:
 
 def seed_image(wanted: CloudInit) -> bytes:
     """The ISO image with `meta-data` and `user-data`."""
+    from pycdlib import PyCdlib  # large, and needed in the worker only
+
     user = {
         "name": wanted.user,
         "ssh_authorized_keys": list(wanted.ssh_keys),
