@@ -4,6 +4,7 @@ from guests.access.models import Grant
 from guests.access.tokens import APIToken
 from guests.audit.models import AuditLink, AuditRecord
 from guests.inventory.capabilities import HostCapabilities
+from guests.inventory.definitions import DefinitionVersion, LiveDefinition
 from guests.inventory.models import Guest, Host, HostLease, MACUse, Revision, Tag
 from guests.inventory.networks import HostNetwork
 from guests.inventory.pictures import LookedAt, Picture
@@ -14,12 +15,14 @@ __all__ = [
     "APIToken",
     "AuditLink",
     "AuditRecord",
+    "DefinitionVersion",
     "Grant",
     "Guest",
     "Host",
     "HostCapabilities",
     "HostLease",
     "HostNetwork",
+    "LiveDefinition",
     "LookedAt",
     "MACReservation",
     "MACUse",

@@ -5,7 +5,7 @@ Memory is in KiB (libvirt's unit), sizes of disks in bytes, CPU time in nanoseco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from uuid import UUID
@@ -241,6 +241,9 @@ class Guest:
     next_boot: Definition | None
     saved: bool = False  # its memory is on the host's disk (managed save): the next start restores it
     snapshots: tuple[Snapshot, ...] | None = None  # oldest first; None where they were not asked for
+    # As libvirt wrote them, without secrets; "" where there is none, or none that could be read.
+    live_xml: str = field(default="", compare=False, repr=False)
+    next_boot_xml: str = field(default="", compare=False, repr=False)
 
     @property
     def definition(self) -> Definition:

@@ -6,6 +6,7 @@ from django.urls import path
 
 from guests.views import (
     bulk,
+    definition,
     find,
     guest_access,
     guest_list,
@@ -44,6 +45,9 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/power/<slug:kind>/", power.power, name="power"),
     path("guests/<uuid:guest_id>/settings/", guest_settings.settings, name="settings"),
     path("guests/<uuid:guest_id>/settings/<slug:what>/", guest_settings.change, name="change-setting"),
+    path("guests/<uuid:guest_id>/definition/", definition.definition, name="definition"),
+    path("guests/<uuid:guest_id>/definition/<int:version_id>/", definition.version, name="definition-version"),
+    path("guests/<uuid:guest_id>/definition/<slug:which>.xml", definition.download, name="download-definition"),
     path("guests/<uuid:guest_id>/migrate/", migrating.migrate, name="migrate"),
     path("guests/<uuid:guest_id>/snapshots/", snapshots.snapshots, name="snapshots"),
     path("guests/<uuid:guest_id>/snapshots/take/", snapshots.take, name="take-snapshot"),

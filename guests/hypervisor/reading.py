@@ -184,9 +184,9 @@ def _read(
 ) -> Guest:
     uuid, domain_id = UUID(domain.UUIDString()), domain.ID()
     word, reason = state_of(*state, active=domain_id >= 0)
-    next_boot = _definition(domain, libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else None
+    next_boot, next_boot_xml = _definition(domain, libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent else (None, "")
     # A transient guest that stopped meanwhile is gone: asking for its XML says so.
-    live = _definition(domain, 0) if word.is_active or next_boot is None else None
+    live, live_xml = _definition(domain, 0) if word.is_active or next_boot is None else (None, "")
     return Guest(
         uuid=uuid,
         domain_id=domain_id if domain_id >= 0 and word.is_active else None,
@@ -200,15 +200,19 @@ def _read(
         snapshots=snapshots,
         live=live,
         next_boot=next_boot,
+        live_xml=live_xml,
+        next_boot_xml=next_boot_xml,
     )
 
 
-def _definition(domain: Any, flags: int) -> Definition:
+def _definition(domain: Any, flags: int) -> tuple[Definition, str]:
+    """As values, and as the text that they were read from."""
+    xml = domain.XMLDesc(flags)
     try:
-        return parse_definition(domain.XMLDesc(flags))
+        return parse_definition(xml), xml
     except UnreadableDefinition as error:
         logger.warning("the definition of guest %s is unreadable: %s", domain.UUIDString(), error)
-        return _bare_definition(domain)
+        return _bare_definition(domain), ""
 
 
 def _bare_definition(domain: Any) -> Definition:

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from guests import resources
 from guests.inventory.changes import Feed, next_revision
+from guests.inventory.definitions import DefinitionTexts
 from guests.inventory.leases import Lease, fenced
 from guests.inventory.mac_uses import keep_macs
 from guests.inventory.models import Guest, Host
@@ -50,6 +51,7 @@ class _Changes:
 
     new: list[Guest] = field(default_factory=list)
     rows: list[tuple[Guest, set[str]]] = field(default_factory=list)
+    texts: list[tuple[Guest, resources.Guest]] = field(default_factory=list)  # whose XML says something new
     samples: dict[UUID, GuestStats] = field(default_factory=dict)
     came_or_went: set[UUID] = field(default_factory=set)  # whose UUID may now stand, or no longer stand, on two hosts
     state_changed: set[UUID] = field(default_factory=set)  # which may have left for another host, or come from one
@@ -79,6 +81,8 @@ class HostInventory:
         self._rows: dict[UUID, Guest] | None = None
         self._host_seen_at: datetime | None = None  # when the host was last read; None for one that never was
         self._definitions: dict[UUID, Definition] = {}
+        self._texts = DefinitionTexts()
+        self._texts_read_at: dict[UUID, float] = {}  # two threads read XML: an older text never follows a newer one
         self._samples: dict[UUID, GuestStats] = {}
         self._histories: dict[UUID, CPUHistory] = {}
         self._told_at: dict[UUID, float] = {}  # when an event last told a state: older readings do not override it
@@ -170,6 +174,7 @@ class HostInventory:
             self._rows = {row.uuid: row for row in Guest.objects.filter(host_id=self.lease.host_id)}
             self._host_seen_at = Host.objects.values_list("seen_at", flat=True).get(pk=self.lease.host_id)
             self._histories = {uuid: CPUHistory(r.cpu_history, r.history_minute) for uuid, r in self._rows.items()}
+            self._texts = DefinitionTexts.of_host(self.lease.host_id)
             self._definitions = {
                 uuid: definition_from_json(row.definition) for uuid, row in self._rows.items() if row.definition
             }
@@ -194,6 +199,12 @@ class HostInventory:
             changes.came_or_went.add(guest.uuid)
         self._definitions[guest.uuid] = guest.definition
         self._change(row, columns, changes, is_new=is_new)
+        if read_at >= self._texts_read_at.get(guest.uuid, 0.0):
+            self._texts_read_at[guest.uuid] = read_at
+            if not self._texts.is_known(row, guest):
+                changes.texts.append((row, guest))
+                if not is_new:
+                    changes.rows.append((row, {"revision"}))  # its page shows it at once
 
     def _arrives(self, guest: resources.Guest) -> bool:
         """Whether a guest that this host did not have is still on its way here: its row comes with it, once the other
@@ -251,7 +262,7 @@ class HostInventory:
             changes.state_changed.add(row.uuid)
 
     def _write(self, changes: _Changes, host_columns: dict[str, Any]) -> None:
-        if not (changes.new or changes.rows or host_columns):
+        if not (changes.new or changes.rows or changes.texts or host_columns):
             self._samples |= changes.samples
             return
         moved: list[UUID] = []
@@ -264,6 +275,7 @@ class HostInventory:
                     row.revision = revision
                 self._insert(changes.new)
                 update_rows(changes.rows)
+                self._texts.keep(changes.texts)
                 self._keep_macs(changes, revision)
                 moved = settle_moves(changes.came_or_went | changes.state_changed, revision)
                 mark_conflicts({*changes.came_or_went, *moved}, revision)

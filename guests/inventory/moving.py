@@ -20,6 +20,7 @@ from django.db.models import Count
 from django.dispatch import Signal
 
 from guests.inventory.changes import Feed, next_revision
+from guests.inventory.definitions import DefinitionVersion, LiveDefinition, move_definitions
 from guests.inventory.models import Guest, MACUse
 from guests.inventory.row_writing import PROJECTED
 
@@ -107,14 +108,15 @@ def _move(left: Guest, came: Guest, revision: int) -> None:
     guest.save()
     rest.uuid = uuid
     rest.save()
+    move_definitions(guest, rest)
     next_revision(Feed.RIGHTS)  # a grant on a host covers what is there
     guest_moved.send(Guest, guest=guest, left=old_host)
 
 
 def _anything_hangs_on(row: Guest) -> bool:
-    """Whether any other row names this one: a grant, an operation, a line of the audit record … but its MACs, which
-    follow from it.
+    """Whether any other row names this one: a grant, an operation, a line of the audit record … but its MACs and
+    definitions, which follow from it.
     """
     named_by = [r for r in Guest._meta.get_fields(include_hidden=True) if r.auto_created and not r.concrete]
-    relations = [r for r in named_by if r.related_model is not MACUse]
+    relations = [r for r in named_by if r.related_model not in {MACUse, LiveDefinition, DefinitionVersion}]
     return any(r.related_model._base_manager.filter(**{r.field.name: row.pk}).exists() for r in relations)  # type: ignore[union-attr]

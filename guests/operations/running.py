@@ -21,6 +21,7 @@ from guests.errors import GuestNotFound, HypervisorError, HypervisorUnreachable,
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.reading import get_guest
 from guests.inventory.changes import Feed, next_revision
+from guests.inventory.definitions import DefinitionVersion
 from guests.inventory.host_inventory import HostInventory
 from guests.inventory.leases import Lease, fenced
 from guests.inventory.models import Guest
@@ -55,6 +56,7 @@ class RunningOperation:
         self.operation = operation
         self.was_sent = False
         self.replaced = False
+        self.began_at = timezone.now()
         self._on_waiting = on_waiting
         self._told: tuple[int | None, int | None] | None = None
 
@@ -161,6 +163,7 @@ def run_operation(
             outcome = Outcome(OperationState.FAILED, str(error), error.detail, found)
         if outcome.state is not OperationState.DENIED:
             read_again(running, connect, inventory)
+            _sign_versions(running)
         running.end(outcome)
         return outcome.state
 
@@ -208,6 +211,15 @@ def host_task(
         progress=progress,
         inventory=inventory,
     )
+
+
+def _sign_versions(running: RunningOperation) -> None:
+    """What became of the guest's definition while this ran came of this: one operation at a time changes a guest."""
+    operation = running.operation
+    made = DefinitionVersion.objects.filter(guest=operation.guest_id, operation=None, seen_at__gte=running.began_at)
+    if operation.guest_id and made.exists():
+        with fenced(running.lease):
+            made.update(operation=operation)
 
 
 def _broken(running: RunningOperation, error: HypervisorUnreachable) -> Outcome:

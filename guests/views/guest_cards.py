@@ -10,6 +10,7 @@ from functools import cached_property
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -20,6 +21,7 @@ from guests.access import ACTIONS, UNLIMITED, Action, Limits, guest_for, limits_
 from guests.access.models import Role
 from guests.forms import MemoryForm, VCPUsForm
 from guests.forms.resize_plan import Standing, vcpus_standing
+from guests.inventory.definitions import DefinitionVersion
 from guests.inventory.mac_uses import duplicate_macs
 from guests.inventory.models import Guest, HostState
 from guests.inventory.networks import leases_of
@@ -40,6 +42,7 @@ from guests.views.snapshot_rows import SnapshotRow, snapshot_rows
 RECENT = 6
 LOOKED_AT = 12  # operations in which the last resize is looked for
 PAGE_SIZE = 50
+DEFINITIONS_PAGE_SIZE = 20
 MOST_SLOTS = 16
 LONG = {
     "migrate",
@@ -64,6 +67,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "snapshots": ("header", "snapshot_tree"),
     "snapshot_revert": ("header",),
     "snapshot_delete": ("header",),
+    "definition": ("header", "definition_past"),
 }
 PARTS = frozenset(part for parts in TABS.values() for part in parts)
 ROLES = list(Role)
@@ -110,6 +114,11 @@ class GuestCards:
     @cached_property
     def may_grant(self) -> bool:
         return self._may(Action.GRANT)
+
+    @cached_property
+    def sees_definition(self) -> bool:
+        """The domain XML names paths, networks and devices of the host."""
+        return self._may(Action.DEVICES)
 
     @cached_property
     def sees_details(self) -> bool:
@@ -289,6 +298,14 @@ class GuestCards:
         pages = Paginator(self.guest.operations.all(), PAGE_SIZE)
         pages.count = self.operations_count
         return pages.get_page(self.request.GET.get("page"))
+
+    @cached_property
+    def definitions(self) -> Page[DefinitionVersion]:
+        """One page of the versions of what the next boot takes, newest first, without their text."""
+        if not self.sees_definition:
+            raise PermissionDenied
+        versions = self.guest.definition_versions.select_related("operation").defer("content")
+        return Paginator(versions, DEFINITIONS_PAGE_SIZE).get_page(self.request.GET.get("page"))
 
     @cached_property
     def past_lines(self) -> list[OperationLine]:

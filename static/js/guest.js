@@ -5,7 +5,7 @@ const said = document.getElementById("guest-said");
 
 async function copy(button) {
   try {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(button.dataset.copy || document.querySelector(button.dataset.copyFrom).textContent);
   } catch {
     return; // no permission, or not a secure origin: the text is there to be selected
   }
@@ -20,9 +20,9 @@ async function copy(button) {
 const hasCommands = "commandForElement" in HTMLButtonElement.prototype;
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy], [commandfor]");
+  const button = event.target.closest("[data-copy], [data-copy-from], [commandfor]");
   if (!button) return;
-  if (button.dataset.copy) copy(button);
+  if (button.dataset.copy || button.dataset.copyFrom) copy(button);
   if (button.hasAttribute("commandfor") && !hasCommands) {
     const dialog = document.getElementById(button.getAttribute("commandfor"));
     if (button.getAttribute("command") === "show-modal") dialog.showModal();

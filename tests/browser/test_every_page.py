@@ -19,7 +19,7 @@ from tests.labs.product import Product
 pytestmark = pytest.mark.timeout(300)
 # Read by programs or by parts of a page; a download would not end in a page.
 NO_PAGES = ("api/", "healthz", "status/<slug:slug>/status.json", "accounts/2fa/recovery-codes/download/")
-NO_PAGE_ENDINGS = (".txt", ".cast", ".rfb", "/picture/")
+NO_PAGE_ENDINGS = (".txt", ".cast", ".rfb", ".xml", "/picture/")
 # Nothing is there for these in the lab.
 ABSENT = {
     "accounts/2fa/recovery-codes/",
@@ -45,7 +45,7 @@ operation, _ = Operation.objects.get_or_create(
     asked_by_name="admin", state="done"))
 print(json.dumps({"guest_id": str(guest.pk), "operation_id": str(operation.pk), "name": guest.host.name,
     "mac": guest.macs.split()[0] if guest.macs else "", "slug": page.slug, "pk": group.pk, "person": person.pk,
-    "grant_pk": grant.pk, "member_pk": person.pk}))
+    "grant_pk": grant.pk, "version_id": guest.definition_versions.first().pk, "member_pk": person.pk}))
 """
 
 

@@ -26,6 +26,8 @@ SAMPLES = {
     "member_pk": "1",
     "key": "key",
     "snapshot": "before-the-upgrade",
+    "version_id": "1",
+    "which": "next-boot",
     "mac": "52:54:00:12:34:56",
 }
 SAMPLES_OF = {("guests/<uuid:guest_id>/fragments/<slug:name>/", "name"): "overview"}
