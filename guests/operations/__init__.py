@@ -2,6 +2,7 @@
 
 from guests.operations import (  # each registers its kinds
     creating,
+    deleting,
     graphics,
     guest_settings,
     memory,
@@ -20,6 +21,7 @@ __all__ = [
     "ask_host",
     "cancel",
     "creating",
+    "deleting",
     "graphics",
     "guest_settings",
     "memory",

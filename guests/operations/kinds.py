@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.utils.translation import gettext as _
 
 from guests.access import Action, Limits, limits_on
+from guests.errors import HypervisorError
+from guests.hypervisor.pools import get_pool
+from guests.inventory.changes import Feed, current_revision
+from guests.inventory.storage import keep_pool
 from guests.units import memory_text
 
 if TYPE_CHECKING:
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
     from guests import resources
     from guests.hypervisor.connection import Connection
+    from guests.inventory.host_inventory import HostInventory
     from guests.inventory.models import Guest
     from guests.resources import GuestEvent
 
@@ -60,11 +66,19 @@ class Task:
     before: dict[str, Any]
     progress: Progress
     next_event: Callable[[float], GuestEvent | None]  # this guest's next event, or None after so many seconds
+    inventory: HostInventory  # of the host's guests; its `lease` is what rows are written with
 
     @property
     def connection(self) -> Connection:
         """Ask for it anew after each wait: while a thread waits for its guest, others use its connection."""
         return self.connect()
+
+    def read_pools(self, pools: Iterable[UUID]) -> None:
+        """Bring the rows of these pools up to date, where the host answers: their volumes were made or deleted."""
+        for pool in pools:
+            since = current_revision(Feed.INVENTORY)
+            with suppress(HypervisorError):
+                keep_pool(self.inventory.lease, get_pool(self.connection, pool), since)
 
 
 @dataclass(frozen=True)

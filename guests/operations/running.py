@@ -195,6 +195,7 @@ def _outcome(
         before=operation.before,
         progress=running,
         next_event=next_event,
+        inventory=inventory,
     )
     return Outcome(OperationState.DONE, after=kind.run(task))
 

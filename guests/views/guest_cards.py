@@ -68,6 +68,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "snapshot_revert": ("header",),
     "snapshot_delete": ("header",),
     "definition": ("header", "definition_past"),
+    "delete": ("header",),
 }
 PARTS = frozenset(part for parts in TABS.values() for part in parts)
 ROLES = list(Role)
@@ -151,6 +152,10 @@ class GuestCards:
     @property
     def can_migrate(self) -> bool:
         return self.may_migrate and not self.is_stale and not why_it_stays(self.guest)
+
+    @property
+    def can_delete(self) -> bool:
+        return self.may_change_devices and not self.is_stale
 
     @property
     def can_discard(self) -> bool:
