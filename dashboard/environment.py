@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 _MAC = "(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -57,8 +58,19 @@ def env_url_with_extra(name: str, *, needs: str, package: str) -> str:
     value = env_text(name)
     if value and find_spec(needs) is None:
         raise ImproperlyConfigured(f"{name} needs one more package: .venv/bin/pip install '{package}'.")
-    if value.startswith("http://") and (urlsplit(value).hostname or "") not in {"127.0.0.1", "localhost", "::1"}:
+    if value.startswith("http://") and (urlsplit(value).hostname or "") not in _LOOPBACK:
         raise ImproperlyConfigured(f"{name} must be https: plain http is for loopback only.")
+    return value
+
+
+def env_directory(name: str, *, plain: bool) -> str:
+    """Addresses of one LDAP directory, asked in turn; `plain`: without STARTTLS. All or none of them are over TLS."""
+    value = env_url_with_extra(name, needs="django_auth_ldap", package="django-auth-ldap~=5.4")
+    schemes = {address.partition("://")[0] for address in value.split()}
+    if value and (len(schemes) > 1 or not schemes <= {"ldap", "ldaps", "ldapi"}):
+        raise ImproperlyConfigured(f"{name} must be ldaps://… or ldap://… (all of one kind), not {value!r}.")
+    if plain and schemes == {"ldap"} and not all(urlsplit(one).hostname in _LOOPBACK for one in value.split()):
+        raise ImproperlyConfigured(f"{name}: passwords go without TLS to a directory on loopback only.")
     return value
 
 
@@ -101,7 +113,7 @@ def env_origins(name: str, default: str) -> list[str]:
         parts = urlsplit(text.rstrip("/"))
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
             raise ImproperlyConfigured(f"{name}: {text!r} is no origin such as https://guests.example.")
-        if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             raise ImproperlyConfigured(f"{name}: {text!r} must be https; plain http is for loopback only.")
         origins.append(f"{parts.scheme}://{parts.netloc.lower()}")
     if len({origin.partition("://")[0] for origin in origins}) != 1:

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from dashboard.environment import (
     env_bool,
+    env_directory,
     env_float,
     env_hosts,
     env_int,
@@ -103,7 +104,8 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 # People from other places (docs/accounts.md); the apps and URLs of one that is not named are absent.
 OIDC_URL = env_url_with_extra("GUESTHOUSE_OIDC_URL", needs="jwt", package="django-allauth[socialaccount]")
 OIDC_NAME = env_text("GUESTHOUSE_OIDC_NAME", "Single sign-on")
-LDAP_URL = env_url_with_extra("GUESTHOUSE_LDAP_URL", needs="django_auth_ldap", package="django-auth-ldap")
+LDAP_WITHOUT_TLS = env_bool("GUESTHOUSE_LDAP_WITHOUT_TLS")
+LDAP_URL = env_directory("GUESTHOUSE_LDAP_URL", plain=LDAP_WITHOUT_TLS)
 SINGLE_SIGN_ON_MAKES_PEOPLE = env_bool("GUESTHOUSE_SINGLE_SIGN_ON_MAKES_PEOPLE", default=True)
 
 INSTALLED_APPS = [
@@ -236,15 +238,27 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 AUTH_LDAP_SERVER_URI = LDAP_URL
-AUTH_LDAP_START_TLS = LDAP_URL.startswith("ldap://") and not env_bool("GUESTHOUSE_LDAP_WITHOUT_TLS")
+AUTH_LDAP_START_TLS = LDAP_URL.startswith("ldap://") and not LDAP_WITHOUT_TLS
 AUTH_LDAP_BIND_DN = env_text("GUESTHOUSE_LDAP_BIND_DN")
 AUTH_LDAP_BIND_PASSWORD = env_secret("GUESTHOUSE_LDAP_BIND_PASSWORD")
 AUTH_LDAP_USER_DN_TEMPLATE = env_text("GUESTHOUSE_LDAP_USER_DN") or None  # uid=%(user)s,ou=people,dc=example,dc=org
+AUTH_LDAP_BIND_AS_AUTHENTICATING_USER = AUTH_LDAP_USER_DN_TEMPLATE is not None  # who reads the name and address there
 AUTH_LDAP_USER_ATTR_MAP = {"first_name": "givenName", "last_name": "sn", "email": "mail"}
-if LDAP_URL and not AUTH_LDAP_USER_DN_TEMPLATE:
+if LDAP_URL:
     import ldap
     from django_auth_ldap.config import LDAPSearch
 
+    # A directory that is silent must not hold up a sign-in, and what /etc/ldap/ldap.conf says must not weaken one.
+    AUTH_LDAP_CONNECTION_OPTIONS: dict[int, Any] = {
+        ldap.OPT_NETWORK_TIMEOUT: 5,
+        ldap.OPT_TIMEOUT: 5,
+        ldap.OPT_REFERRALS: 0,
+    }
+    if LDAP_URL.startswith("ldaps://") or AUTH_LDAP_START_TLS:
+        AUTH_LDAP_CONNECTION_OPTIONS[ldap.OPT_X_TLS_REQUIRE_CERT] = ldap.OPT_X_TLS_DEMAND
+        if ca_file := env_text("GUESTHOUSE_LDAP_CA_FILE"):
+            AUTH_LDAP_CONNECTION_OPTIONS[ldap.OPT_X_TLS_CACERTFILE] = ca_file
+        AUTH_LDAP_CONNECTION_OPTIONS[ldap.OPT_X_TLS_NEWCTX] = 0  # the last: it makes the others count
     AUTH_LDAP_USER_SEARCH = LDAPSearch(
         env_text("GUESTHOUSE_LDAP_BASE"), ldap.SCOPE_SUBTREE, env_text("GUESTHOUSE_LDAP_FILTER", "(uid=%(user)s)")
     )

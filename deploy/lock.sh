@@ -1,6 +1,6 @@
 #!/bin/bash
-# Pin what pyproject.toml asks for: requirements.txt and, with the tools, requirements-dev.txt. Run after a change of
-# dependencies; `UPGRADE=1 make lock` takes newer versions where pyproject.toml lets it.
+# Pin what pyproject.toml asks for: requirements.txt, with the tools requirements-dev.txt, with LDAP requirements-ldap.txt.
+# Run after a change of dependencies; `UPGRADE=1 make lock` takes newer versions where pyproject.toml lets it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compile() {
@@ -9,3 +9,4 @@ compile() {
 }
 compile -o requirements.txt
 compile --extra dev -c requirements.txt -o requirements-dev.txt
+compile --extra ldap -c requirements-dev.txt -o requirements-ldap.txt

@@ -28,7 +28,18 @@ class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             request.sign_in_waits_seconds = WAIT_SECONDS  # type: ignore[attr-defined]
             raise
 
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """With the reason, where whoever checked the password gave one."""
+        if reason := getattr(request, "sign_in_refused_because", ""):
+            raise ValidationError(reason)
+
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Failures are counted per name *and* address: guessing elsewhere never locks out whoever holds the name."""
         key: str = super()._get_login_attempts_cache_key(request, **credentials)
         return f"{key}:{self.get_client_ip(request)}"
+
+
+def say_why_refused(request: HttpRequest | None, reason: str) -> None:
+    """What the page of a sign-in says instead of "wrong"."""
+    if request is not None:
+        request.sign_in_refused_because = reason  # type: ignore[attr-defined]

@@ -38,7 +38,7 @@ class PostgreSQL:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                preexec_fn=_end_with_the_test_process,
+                preexec_fn=end_with_the_test_process,
                 **ORDINARY,
             )
         if not wait_until(self._answers, 60):
@@ -70,7 +70,7 @@ class PostgreSQL:
         )
 
 
-def _end_with_the_test_process() -> None:
+def end_with_the_test_process() -> None:
     """In the child: killed with its parent, it must not stay."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
 
