@@ -15,6 +15,7 @@ from dashboard.environment import (
     env_float,
     env_hosts,
     env_int,
+    env_list,
     env_mac_pools,
     env_origins,
     env_secret,
@@ -303,6 +304,8 @@ KEEPALIVE_INTERVAL_SECONDS = 3  # a hung host is noticed after interval × (coun
 KEEPALIVE_COUNT = 3
 LEASE_SECONDS = 30
 RESYNC_SECONDS = env_float("GUESTHOUSE_RESYNC_SECONDS", 180.0)  # how often every guest's XML is read without a reason
+# Where directory and NFS pools are made on the hosts: a path never comes from a form.
+STORAGE_ROOTS = env_list("GUESTHOUSE_STORAGE_ROOTS", "/var/lib/libvirt/pools")
 STORAGE_SECONDS = env_float("GUESTHOUSE_STORAGE_SECONDS", 30.0)  # how often pools and volumes are read
 # How often libvirt is asked to look into directories again for files that others made; 0: never by itself.
 POOL_REFRESH_SECONDS = env_float("GUESTHOUSE_POOL_REFRESH_SECONDS", 300.0)

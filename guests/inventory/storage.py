@@ -99,7 +99,12 @@ class Volume(models.Model):
     @property
     def looks_otherwise(self) -> bool:
         """Whether what is in it looks like another format than the one that it is used as."""
-        return self.seen_format != self.format and not (self.format == "raw" and self.seen_format == "iso")
+        return looks_otherwise(self.format, self.seen_format)
+
+
+def looks_otherwise(format: str, seen: str) -> bool:
+    """Whether libvirt sees another format in a volume than it has; a CD image is raw."""
+    return seen != format and (format, seen) != ("raw", "iso")
 
 
 POOL_COLUMNS = (

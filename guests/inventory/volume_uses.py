@@ -10,6 +10,8 @@ from uuid import UUID
 from guests.inventory.models import Guest, Host
 from guests.inventory.storage import Volume
 
+SHARED = {"netfs", "gluster", "rbd", "iscsi", "iscsi-direct", "vstorage"}  # kinds that several hosts may have
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -60,6 +62,15 @@ def _disks(definition: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
 def uses_of(volume: Volume, on_host: dict[str, list[Use]]) -> list[Use]:
     """Those of a volume, among `uses_on` its host."""
     return [*on_host.get(volume.path, []), *on_host.get(f"{volume.pool.name}/{volume.name}", [])]
+
+
+def twins_of(volume: Volume) -> list[Volume]:
+    """The same volume in pools of other hosts over the same storage. One query."""
+    pool = volume.pool
+    if pool.kind not in SHARED or not pool.source:
+        return []
+    same = Volume.objects.filter(name=volume.name, pool__kind=pool.kind, pool__source=pool.source)
+    return list(same.exclude(pool__host=pool.host_id).select_related("pool__host"))
 
 
 def overlays_of(volume: Volume) -> list[Volume]:

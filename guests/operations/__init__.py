@@ -8,11 +8,13 @@ from guests.operations import (  # each registers its kinds
     memory,
     migration,
     nics,
+    pools,
     power,
     saving,
     snapshots,
     text_devices,
     vcpus,
+    volumes,
 )
 from guests.operations.queue import ask, ask_host, cancel, new_key, wait_for_end
 
@@ -28,10 +30,12 @@ __all__ = [
     "migration",
     "new_key",
     "nics",
+    "pools",
     "power",
     "saving",
     "snapshots",
     "text_devices",
     "vcpus",
+    "volumes",
     "wait_for_end",
 ]

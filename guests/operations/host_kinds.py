@@ -72,6 +72,8 @@ class HostOperationKind:
     # Why this person may not ask this of this host though their role has the action, or "".
     refusal: Callable[[AbstractBaseUser, Host, dict[str, Any]], str] = lambda _by, _host, _parameters: ""
     cancellable: bool = False
+    # What it is asked of, as lists show it: "images/web-1.qcow2".
+    words: Callable[[dict[str, Any]], str] = lambda parameters: str(parameters.get("name", ""))
     # What it is about: of operations about the same, one runs at a time. "" waits for none.
     about: Callable[[dict[str, Any]], str] = lambda _parameters: ""
 

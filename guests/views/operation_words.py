@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from guests.forms.amounts import exact_text
-from guests.operations.host_kinds import kind_of
+from guests.operations.host_kinds import HostOperationKind, kind_of
 from guests.operations.models import Operation
 from guests.templatetags.guesthouse import lasting
 from guests.units import rate_number, size_text
@@ -23,7 +23,7 @@ NEXT_BOOT_ONLY = {
     "add_graphics",
     "keep_graphics_inside",
 }
-SENDING = {"migrate", "save"}  # kinds whose progress is in bytes
+SENDING = {"migrate", "save", "make_volume", "clone_volume"}  # kinds whose progress is in bytes
 OF_SNAPSHOTS = {"take_snapshot", "revert_to_snapshot", "delete_snapshot"}
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
@@ -83,8 +83,8 @@ def _course(operation: Operation) -> str:
 
 
 def _values(operation: Operation) -> tuple[str, str]:
-    if operation.kind == "create_guest":
-        return "", str(operation.parameters.get("name", ""))
+    if isinstance(kind := kind_of(operation), HostOperationKind):
+        return "", kind.words(operation.parameters)
     if isinstance(to := operation.parameters.get("to"), str):
         return str(operation.before.get("host", "")), to
     kib, count = operation.parameters.get("kib"), operation.parameters.get("count")

@@ -51,7 +51,8 @@ class StorageThread:
         self._connection: Connection | None = None
         self._slots = threading.Semaphore(MOST_LEFT_BEHIND + 1)
         self._left_behind: dict[UUID | None, tuple[Attempt[object], Connection | None]] = {}  # None: the listing of all
-        self._all_at = 0.0  # monotonic time of the next reading of all
+        self._all = threading.Event()  # every pool is to be read
+        self._all_at = 0.0  # monotonic time when that is due by itself
         self._refresh_at: dict[UUID, float] = {}
         self._thread = threading.Thread(
             target=with_own_connection(self._run), name=f"storage-{service.name}", daemon=True
@@ -62,7 +63,7 @@ class StorageThread:
 
     def read_all_soon(self) -> None:
         """The host came up: read every pool."""
-        self._all_at = 0.0
+        self._all.set()
         self._wake.set()
 
     def read_soon(self, pool: UUID) -> None:
@@ -109,9 +110,10 @@ class StorageThread:
             soon, self._soon = self._soon, set()
         if not self._service.is_up:
             self._let_go()
-            self._all_at = time.monotonic() + settings.STORAGE_SECONDS  # `read_all_soon` comes before
+            self._all_at = time.monotonic() + settings.STORAGE_SECONDS
             return
-        if time.monotonic() >= self._all_at:
+        if self._all.is_set() or time.monotonic() >= self._all_at:
+            self._all.clear()
             self._all_at = time.monotonic() + settings.STORAGE_SECONDS
             soon = set(self._listed())
         for uuid in sorted(soon):
