@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from dashboard.hints import Moment
-from guests.access import Action, may, may_somewhere
+from guests.access import Action, holds_everything, hosts_held, may, may_somewhere
 from guests.operations.models import OperationState
 from guests.views.operation_list import seen_operations
 
@@ -36,6 +36,13 @@ def page(request: HttpRequest) -> dict[str, Any]:
     def may_read_audit() -> bool:
         return may_somewhere(request.user, Action.AUDIT)
 
+    def may_create_guests() -> bool:
+        if holds_everything(request.user):
+            return True
+        return (
+            may_read_audit() and hosts_held(request.user, Action.CREATE).exists()
+        )  # who administrates nothing: no query
+
     def live_since() -> str:
         return str(Moment.now()) if request.user.is_authenticated else ""
 
@@ -47,4 +54,5 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "single_sign_on": settings.OIDC_NAME,
         "may_manage_people": may_manage_people,
         "may_read_audit": may_read_audit,
+        "may_create_guests": may_create_guests,
     }

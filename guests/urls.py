@@ -6,6 +6,7 @@ from django.urls import path
 
 from guests.views import (
     bulk,
+    creating,
     definition,
     deleting,
     find,
@@ -29,6 +30,9 @@ urlpatterns = [
     path("guests/", guest_list.guest_list, name="list"),
     path("guests/rows/", guest_list.guest_rows, name="rows"),  # ?id=…&id=…: the rows that changed
     path("guests/bulk/", bulk.bulk, name="bulk"),
+    path("guests/new/", creating.new, name="new"),  # ?like=<id>, ?again=<operation>
+    path("guests/new/fields/", creating.fields, name="new-fields"),
+    path("guests/new/<uuid:operation_id>/", creating.created, name="created"),
     path("guests/pictures/", pictures.pictures, name="pictures"),  # POST: those that somebody looks at now
     path("guests/screens/", pictures.wall, name="screens"),  # ?guest=…&guest=…, or as the list
     path("find/", find.find, name="find"),

@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from guests.access import ACTIONS, UNLIMITED, Action, Limits, guest_for, limits_on, role_on
+from guests.access import ACTIONS, UNLIMITED, Action, Limits, guest_for, limits_on, may_on, role_on
 from guests.access.models import Role
 from guests.forms import MemoryForm, VCPUsForm
 from guests.forms.resize_plan import Standing, vcpus_standing
@@ -102,6 +102,12 @@ class GuestCards:
     @cached_property
     def may_migrate(self) -> bool:
         return self._may(Action.MIGRATE)
+
+    @cached_property
+    def may_create(self) -> bool:
+        """Whether one like this can be created."""
+        can_be = not self.guest.privileged and self._may(Action.CREATE)
+        return can_be and may_on(self.request.user, Action.CREATE, self.host)
 
     @cached_property
     def limits(self) -> Limits:
