@@ -6,6 +6,7 @@ from django.urls import path
 
 from guests.views import (
     bulk,
+    cloning,
     creating,
     definition,
     deleting,
@@ -54,6 +55,7 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/definition/<int:version_id>/", definition.version, name="definition-version"),
     path("guests/<uuid:guest_id>/definition/<slug:which>.xml", definition.download, name="download-definition"),
     path("guests/<uuid:guest_id>/migrate/", migrating.migrate, name="migrate"),
+    path("guests/<uuid:guest_id>/clone/", cloning.clone, name="clone"),
     path("guests/<uuid:guest_id>/delete/", deleting.delete, name="delete"),
     path("guests/<uuid:guest_id>/snapshots/", snapshots.snapshots, name="snapshots"),
     path("guests/<uuid:guest_id>/snapshots/take/", snapshots.take, name="take-snapshot"),

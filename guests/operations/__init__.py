@@ -1,6 +1,7 @@
 """What may be asked of a guest or host: `ask` puts it into the queue, the host's worker does it."""
 
 from guests.operations import (  # each registers its kinds
+    cloning,
     creating,
     deleting,
     graphics,
@@ -22,6 +23,7 @@ __all__ = [
     "ask",
     "ask_host",
     "cancel",
+    "cloning",
     "creating",
     "deleting",
     "graphics",

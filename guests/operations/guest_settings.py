@@ -15,6 +15,7 @@ from guests.hypervisor import guest_settings as writing
 from guests.hypervisor.reading import get_guest
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.resizing import next_boot_definition
+from guests.operations.stored_disks import base_of_others
 
 MOST_TITLE, MOST_DESCRIPTION, MOST_NAME = 200, 4000, 255
 
@@ -68,6 +69,10 @@ def _describe(task: Task) -> None:
 def _autostart(task: Task) -> None:
     if not task.guest.persistent:
         raise OperationRefused(_("%(guest)s is transient: it has no next start.") % {"guest": task.guest.name})
+    if task.parameters.get("autostart") and base_of_others(task.row):
+        raise OperationRefused(
+            _("Linked clones lie over the disks of %(guest)s: it must not start.") % {"guest": task.guest.name}
+        )
     writing.set_autostart(task.connection, task.uuid, on=bool(task.parameters.get("autostart")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from guests.access import Action, Limits, limits_on
 from guests.errors import HypervisorError
 from guests.hypervisor.pools import get_pool
+from guests.hypervisor.reading import get_guest
 from guests.inventory.changes import Feed, current_revision
 from guests.inventory.storage import keep_pool
 from guests.units import memory_text
@@ -72,6 +74,13 @@ class Task:
     def connection(self) -> Connection:
         """Ask for it anew after each wait: while a thread waits for its guest, others use its connection."""
         return self.connect()
+
+    def read_guest(self, uuid: UUID) -> Guest | None:
+        """Bring the row of another guest of the host up to date: one that was made or changed beside this one."""
+        read_at = time.monotonic()
+        with suppress(HypervisorError):
+            self.inventory.refresh(get_guest(self.connection, uuid), read_at)
+        return self.row.host.guests.filter(uuid=uuid).first()
 
     def read_pools(self, pools: Iterable[UUID]) -> None:
         """Bring the rows of these pools up to date, where the host answers: their volumes were made or deleted."""

@@ -40,8 +40,11 @@ class Aborted(OperationRefused):
     """It ended because the asker wanted that."""
 
 
-def run_long_call(task: Task, call: Callable[[], None]) -> None:
-    """Run `call`, which must use a connection that nobody else needs meanwhile. Raises what it raised, or Aborted."""
+def run_long_call(task: Task, call: Callable[[], object], *, tell: Callable[[], None] | None = None) -> None:
+    """Run `call`, which must use a connection that nobody else needs meanwhile. Raises what it raised, or Aborted.
+
+    `tell` says how far it came, where that is not a job of the guest.
+    """
     errors: list[BaseException] = []
     language = translation.get_language() or settings.LANGUAGE_CODE
 
@@ -62,7 +65,10 @@ def run_long_call(task: Task, call: Callable[[], None]) -> None:
             break
         if not aborted and task.progress.is_cancelled():
             aborted = _abort(task)
-        _tell(task)
+        if tell is None:
+            _tell(task)
+        else:
+            tell()
     thread.join()
     if not errors:
         return

@@ -20,6 +20,7 @@ from guests.operations.destinations import destinations_of_hosts, why_it_stays
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.long_call import Aborted, run_long_call
 from guests.operations.resizing import refuse_if_changed
+from guests.operations.stored_disks import base_of_others
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -61,6 +62,9 @@ def _destination(task: Task) -> Host:
     refuse_if_changed(task)
     if task.guest.saved:
         text = _("%(guest)s is saved to the disk of its host: restore it or discard that first.")
+        raise OperationRefused(text % {"guest": task.guest.name})
+    if base_of_others(task.row):
+        text = _("Linked clones lie over the disks of %(guest)s: it stays beside them.")
         raise OperationRefused(text % {"guest": task.guest.name})
     host = Host.objects.filter(name=str(task.parameters.get("to")), enabled=True).exclude(pk=task.row.host_id).first()
     if host is None:

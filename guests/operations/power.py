@@ -18,6 +18,7 @@ from guests.hypervisor import writing
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.reading import get_guest
 from guests.operations.kinds import OperationKind, Task, register
+from guests.operations.stored_disks import base_of_others
 from guests.resources import GuestState
 
 if TYPE_CHECKING:
@@ -50,6 +51,21 @@ def _press(call: Callable[[Connection, UUID], None]) -> Callable[[Task], dict[st
         task.progress.sending()
         call(task.connection, task.uuid)
         return _after(task)
+
+    return run
+
+
+def _boot(call: Callable[[Connection, UUID], None]) -> Callable[[Task], dict[str, Any]]:
+    """Not of a guest over whose disks others lie: one write to them, and theirs are destroyed."""
+    press = _press(call)
+
+    def run(task: Task) -> dict[str, Any]:
+        if targets := base_of_others(task.row):
+            raise OperationRefused(
+                _("Linked clones lie over %(disks)s of %(guest)s: started, it would destroy them. Delete them first.")
+                % {"disks": ", ".join(targets), "guest": task.guest.name}
+            )
+        return press(task)
 
     return run
 
@@ -105,9 +121,9 @@ def _kind(
     return register(OperationKind(name, label, Action.POWER, run, reached, cancellable=cancellable, replaces=replaces))
 
 
-START = _kind("start", gettext_lazy("Start"), _press(writing.start), _RUNNING)
+START = _kind("start", gettext_lazy("Start"), _boot(writing.start), _RUNNING)
 START_PAUSED = _kind(
-    "start_paused", gettext_lazy("Start paused"), _press(writing.start_paused), _becomes(GuestState.PAUSED)
+    "start_paused", gettext_lazy("Start paused"), _boot(writing.start_paused), _becomes(GuestState.PAUSED)
 )
 SHUT_DOWN = _kind(
     "shut_down",

@@ -23,6 +23,7 @@ from guests.inventory.models import Guest, MACUse
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.long_call import own_connection, run_long_call
 from guests.operations.resizing import refuse_if_changed
+from guests.operations.stored_disks import base_of_others
 from guests.resources import Definition, Disk, GuestState, Snapshot
 
 MOST_DESCRIPTION = 1000
@@ -115,6 +116,10 @@ def _revert(task: Task) -> dict[str, Any]:
         )
     if then is GuestState.PAUSED and not snapshot.memory:
         raise OperationRefused(_("Without memory there is nothing that could go on: choose another end."), field="then")
+    if base_of_others(task.row):
+        raise OperationRefused(
+            _("Linked clones lie over the disks of %(guest)s: going back would destroy them.") % names
+        )
     _refuse_macs_of_others(task, snapshot)
     if first := task.parameters.get("first"):
         _refuse_new(task, first, "")

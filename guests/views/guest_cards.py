@@ -45,6 +45,7 @@ PAGE_SIZE = 50
 DEFINITIONS_PAGE_SIZE = 20
 MOST_SLOTS = 16
 LONG = {
+    "clone_guest",
     "migrate",
     "save",
     "take_snapshot",
@@ -69,6 +70,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "snapshot_delete": ("header",),
     "definition": ("header", "definition_past"),
     "delete": ("header",),
+    "clone": ("header",),
 }
 PARTS = frozenset(part for parts in TABS.values() for part in parts)
 ROLES = list(Role)
@@ -158,6 +160,10 @@ class GuestCards:
     @property
     def can_migrate(self) -> bool:
         return self.may_migrate and not self.is_stale and not why_it_stays(self.guest)
+
+    @property
+    def can_clone(self) -> bool:
+        return self.can_delete and self.guest.persistent
 
     @property
     def can_delete(self) -> bool:

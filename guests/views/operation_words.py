@@ -23,8 +23,8 @@ NEXT_BOOT_ONLY = {
     "add_graphics",
     "keep_graphics_inside",
 }
-SENDING = {"migrate", "save", "make_volume", "clone_volume"}  # kinds whose progress is in bytes
-OF_SNAPSHOTS = {"take_snapshot", "revert_to_snapshot", "delete_snapshot"}
+SENDING = {"migrate", "save", "make_volume", "clone_volume", "clone_guest"}  # kinds whose progress is in bytes
+NAMED = {"clone_guest", "take_snapshot", "revert_to_snapshot", "delete_snapshot"}
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
 
@@ -94,7 +94,7 @@ def _values(operation: Operation) -> tuple[str, str]:
     if isinstance(count, int):
         before = _seen(operation, VCPUS_BEFORE)
         return (str(before) if isinstance(before, int) else ""), str(count)
-    if operation.kind in OF_SNAPSHOTS:
+    if operation.kind in NAMED:
         return "", str(operation.parameters.get("name", ""))
     return "", ""
 

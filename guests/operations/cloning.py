@@ -1,0 +1,265 @@
+"""Cloning a guest that is off: its disks are copied, or the clone's lie over them; all else of it is new or shared.
+
+full    every disk that the guest writes to is copied within its pool; afterwards the two have nothing in common
+linked  the clone's disks keep only the differences: what the source has on its disks must never change again, so the
+        source is not started any more while there are such clones
+CD images and read-only disks are shared. When a step fails, those before it are undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from guests import resources
+from guests.access import Action, may_on
+from guests.errors import HypervisorError, HypervisorUnreachable, OperationRefused
+from guests.hypervisor import cloning as hypervisor
+from guests.hypervisor import new_volumes, writing
+from guests.hypervisor.cloning import Base, ClonedDisk
+from guests.hypervisor.connection import Connection
+from guests.hypervisor.new_guest import NAME, has_guest_named
+from guests.hypervisor.new_volumes import Place
+from guests.inventory.models import Guest
+from guests.inventory.storage import keep_format
+from guests.operations.kinds import OperationKind, Task, register
+from guests.operations.long_call import own_connection, run_long_call
+from guests.operations.mac_pools import reserve_mac
+from guests.operations.resizing import refuse_if_changed
+from guests.operations.stored_disks import StoredDisk, stored_disks
+from guests.units import size_text
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+FILE_POOLS = {"dir", "fs", "netfs"}
+COPIED = {"raw", "qcow2"}
+
+
+def why_no_clone(guest: Guest | resources.Guest) -> str:
+    """Why the guest cannot be cloned now, whatever its disks are; "" where it can."""
+    names = {"guest": guest.name}
+    if guest.privileged:
+        return _("%(guest)s is its host: there is no clone of it.") % names
+    if not guest.persistent:
+        return _("%(guest)s is transient: there is no definition to clone.") % names
+    if resources.GuestState(guest.state).is_active:
+        return _("%(guest)s runs, and what it has in memory is not on its disks: shut it off first.") % names
+    if guest.saved:
+        return _("%(guest)s is saved to the disk of its host: restore it or discard that first.") % names
+    return ""
+
+
+def why_not_copied(disk: StoredDisk) -> str:
+    """Why the disk of a clone cannot be made from this one; "" where it can."""
+    if disk.shareable:
+        return _("It is shared with other guests: take it out first, and give it to the clone afterwards.")
+    if disk.volume is None or not disk.volume.pool.active:
+        return _("It lies in no active storage pool of the host.")
+    if disk.format not in COPIED:
+        return _("Its format is %(format)s; raw and qcow2 can be copied.") % {"format": disk.format or "?"}
+    return ""
+
+
+def why_not_linked(disk: StoredDisk) -> str:
+    """Why the disk of a clone cannot lie over this one; "" where it can."""
+    if why := why_not_copied(disk):
+        return why
+    if disk.volume is not None and disk.volume.pool.kind not in FILE_POOLS:
+        return _("Its pool keeps no qcow2 files.")
+    return ""
+
+
+def room_missing(disks: list[StoredDisk]) -> str:
+    """Why copies of these disks have no room in their pools; "" where they have."""
+    needed: dict[int, int] = {}
+    pools = {disk.volume.pool.pk: disk.volume.pool for disk in disks if disk.volume}
+    for disk in disks:
+        if disk.volume:
+            needed[disk.volume.pool.pk] = needed.get(disk.volume.pool.pk, 0) + (disk.allocation or 0)
+    for pk, size in needed.items():
+        if size > pools[pk].available_bytes:
+            return _("The pool %(pool)s has %(free)s free, and the copies need %(needed)s.") % {
+                "pool": pools[pk].name,
+                "free": size_text(pools[pk].available_bytes),
+                "needed": size_text(size),
+            }
+    return ""
+
+
+def cloned_disks(guest: Guest) -> list[StoredDisk]:
+    """The disks of its next boot that a clone needs of its own."""
+    later = {(disk["target"], disk["source"]) for disk in (guest.next_boot or guest.definition).get("disks", [])}
+    return [disk for disk in stored_disks(guest) if disk.is_written and (disk.target, disk.source) in later]
+
+
+def volume_name(name: str, disk: StoredDisk, *, linked: bool) -> str:
+    """How the volume of a clone's disk is called."""
+    assert disk.volume is not None
+    if disk.volume.pool.kind not in FILE_POOLS:
+        return f"{name}-{disk.target}"
+    return f"{name}-{disk.target}.{'qcow2' if linked or disk.format == 'qcow2' else 'img'}"
+
+
+class _Clone:
+    """One clone under way: what was made so far, each with its way back."""
+
+    def __init__(self, task: Task, connection: Connection) -> None:
+        self.task, self.connection = task, connection
+        self.name, self.uuid = str(task.parameters.get("name")), uuid4()
+        self.linked, self.disks = bool(task.parameters.get("linked")), cloned_disks(task.row)
+        self.ways_back: list[tuple[str, Callable[[], None]]] = []
+        self.volumes: list[str] = []
+        self.total = 0 if self.linked else sum(disk.allocation or 0 for disk in self.disks)
+        self.done = 0
+
+    def run(self) -> dict[str, Any]:
+        """Make it all, or nothing."""
+        self._refuse()
+        macs = [reserve_mac(self.task.row) for _nic in self._next_boot().nics]
+        self.task.progress.sending()
+        try:
+            made = {disk.target: self._disk(disk) for disk in self.disks}
+            hypervisor.define_clone(
+                self.connection, self.task.uuid, uuid=self.uuid, name=self.name, macs=macs, disks=made
+            )
+            self.ways_back.append((_("the definition"), lambda: hypervisor.undefine_clone(self.connection, self.uuid)))
+            if self.task.parameters.get("start"):
+                writing.start(self.connection, self.uuid)
+        except HypervisorUnreachable:
+            raise  # nothing can be undone
+        except HypervisorError as error:
+            raise OperationRefused(f"{error} {self._undo()}", detail=error.detail) from error
+        finally:
+            self.task.read_pools({disk.volume.pool.uuid for disk in self.disks if disk.volume})
+        row = self.task.read_guest(self.uuid)
+        return {
+            "name": self.name,
+            "guest": str(row.pk) if row else "",
+            "uuid": str(self.uuid),
+            "linked": self.linked,
+            "volumes": self.volumes,
+            "macs": macs,
+        }
+
+    def _next_boot(self) -> resources.Definition:
+        definition = self.task.guest.next_boot
+        assert definition is not None  # `why_no_clone`: it is persistent
+        return definition
+
+    def _refuse(self) -> None:
+        """What does not fit (any more)."""
+        refuse_if_changed(self.task)
+        if why := why_no_clone(self.task.guest):
+            raise OperationRefused(why)
+        if not NAME.fullmatch(self.name):
+            raise OperationRefused(
+                _("A name has letters, digits, “_”, “.” and “-”, begins with a letter or digit, and ends after 63."),
+                field="name",
+            )
+        if has_guest_named(self.connection, self.name):
+            names = {"host": self.task.row.host.name, "guest": self.name}
+            raise OperationRefused(_("%(host)s has a guest %(guest)s already.") % names, field="name")
+        known = {(disk.target, disk.source) for disk in self.disks}
+        now = {
+            (disk.target, disk.source)
+            for disk in self._next_boot().disks
+            if disk.source and not disk.readonly and disk.device != "cdrom"
+        }
+        if known != now:
+            raise OperationRefused(_("The disks of this guest changed since you opened the form: look at it again."))
+        for disk in self.disks:
+            if why := why_not_linked(disk) if self.linked else why_not_copied(disk):
+                raise OperationRefused(f"{disk.target}: {why}")
+            self._refuse_disguised(disk)
+        if self.linked and self.task.guest.autostart:
+            raise OperationRefused(
+                _("%(guest)s starts with its host, and must not start once others lie over its disks: end that first.")
+                % {"guest": self.task.guest.name}
+            )
+        if not self.linked and (why := room_missing(self.disks)):
+            raise OperationRefused(why)
+
+    def _refuse_disguised(self, disk: StoredDisk) -> None:
+        """A guest can write into a raw disk what looks like a qcow2 image over a file of the host: copied, that file
+        would be in the clone.
+        """
+        assert disk.volume is not None
+        seen = new_volumes.get_volume(self.connection, (disk.volume.pool.uuid, disk.volume.name))
+        if seen.format != disk.format or seen.path != disk.path:
+            text = _("%(target)s is used as %(format)s, but what is in it looks like %(seen)s: it is not copied.")
+            raise OperationRefused(text % {"target": disk.target, "format": disk.format, "seen": seen.format})
+
+    def _disk(self, disk: StoredDisk) -> ClonedDisk:
+        volume = disk.volume
+        assert volume is not None
+        source: Place = (volume.pool.uuid, volume.name)
+        place: Place = (volume.pool.uuid, volume_name(self.name, disk, linked=self.linked))
+        found = new_volumes.get_volume(self.connection, source)
+        if self.linked:
+            made = new_volumes.link_disk(
+                self.connection, place, source, image_format=disk.format, capacity_bytes=found.capacity_bytes
+            )
+        else:
+            self._copy(place, source, disk)
+            made = new_volumes.get_volume(self.connection, place)
+        self.volumes.append(f"{volume.pool.name}/{place[1]}")
+        self.ways_back.append((self.volumes[-1], lambda: new_volumes.delete_volume(self.connection, place)))
+        format = "qcow2" if self.linked else disk.format
+        keep_format(self.task.inventory.lease, volume.pool.uuid, place[1], format)
+        base = Base(found.kind, found.path, disk.format, is_whole=not found.backing_path) if self.linked else None
+        return ClonedDisk(made.kind, made.path, format, base)
+
+    def _copy(self, place: Place, source: Place, disk: StoredDisk) -> None:
+        def tell() -> None:
+            try:
+                so_far = new_volumes.get_volume(self.task.connection, place).allocation_bytes
+            except HypervisorError:
+                return  # not begun yet
+            self.task.progress.under_way(min(self.total, self.done + so_far), self.total)
+
+        self.task.progress.under_way(self.done, self.total)
+        run_long_call(
+            self.task,
+            lambda: new_volumes.copy_disk(self.connection, place, source, format=disk.format),
+            tell=tell,
+        )
+        self.done += disk.allocation or 0
+
+    def _undo(self) -> str:
+        """Take back what was made, the last first; what came of that, as a sentence."""
+        remains = []
+        for what, way_back in reversed(self.ways_back):
+            try:
+                way_back()
+            except HypervisorError:
+                remains.append(what)
+        if not remains:
+            return _("Nothing of it was left on the host.")
+        return _("This could not be taken back, and remains on the host: %(what)s.") % {"what": ", ".join(remains)}
+
+
+def _clone(task: Task) -> dict[str, Any]:
+    with own_connection(task) as connection:
+        return _Clone(task, connection).run()
+
+
+def _cannot_be_read(_guest: resources.Guest, _parameters: dict[str, Any]) -> bool | None:
+    """What the source is says nothing about its clone."""
+    return None
+
+
+def _no_new_guests(by: AbstractBaseUser, guest: Guest, _parameters: dict[str, Any]) -> str:
+    """A right on a guest is none to make others."""
+    if not may_on(by, Action.CREATE, guest.host):
+        return _("You may not make new guests on %(host)s.") % {"host": guest.host.name}
+    return ""
+
+
+CLONE_GUEST = register(
+    OperationKind("clone_guest", gettext_lazy("Clone"), Action.DEVICES, _clone, _cannot_be_read, refusal=_no_new_guests)
+)
