@@ -9,7 +9,7 @@ from guests.inventory.models import Guest, Host, HostLease, MACUse, Revision, Ta
 from guests.inventory.networks import HostNetwork
 from guests.inventory.pictures import LookedAt, Picture
 from guests.inventory.storage import Pool, Volume
-from guests.operations.models import MACReservation, Operation
+from guests.operations.models import MACReservation, Operation, VolumeClaim
 
 __all__ = [
     "APIToken",
@@ -32,4 +32,5 @@ __all__ = [
     "Revision",
     "Tag",
     "Volume",
+    "VolumeClaim",
 ]

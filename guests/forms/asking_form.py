@@ -19,6 +19,7 @@ class AskingForm(forms.Form):
     """`kind` is the operation; `guest.host` must be loaded."""
 
     kind: ClassVar[str] = ""
+    wait_seconds: ClassVar[float] = WAIT_SECONDS
 
     key = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
@@ -54,7 +55,7 @@ class AskingForm(forms.Form):
         except PermissionDenied as refusal:
             self.add_error(None, str(refusal))
             return None
-        wait_for_end(operation, WAIT_SECONDS)
+        wait_for_end(operation, self.wait_seconds)
         if operation.state in {OperationState.FAILED, OperationState.DENIED}:
             self.add_error(operation.field if operation.field in self.fields else None, operation.message)
             return None

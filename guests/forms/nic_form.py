@@ -15,6 +15,7 @@ from guests.access.networks import open_sources
 from guests.errors import OperationRefused
 from guests.forms.asking_form import WAIT_SECONDS
 from guests.forms.resize_form import ANSWERING
+from guests.forms.times import BOOT, times_of, when_parameters
 from guests.inventory.mac_addresses import normal_mac
 from guests.inventory.models import Guest
 from guests.inventory.networks import HostNetwork
@@ -24,7 +25,6 @@ from guests.operations.models import Operation, OperationState
 from guests.resources import NIC
 
 MODELS = {"xen": ("netfront", "e1000", "rtl8139"), "": ("virtio", "e1000e", "e1000", "rtl8139")}
-NOW_AND_BOOT, BOOT, NOW = "both", "boot", "now"
 MOST_RATE = 100 * 1024 * 1024  # KiB a second
 INVALID_RATE = gettext_lazy("Type a whole number of KiB a second, or nothing.")
 
@@ -98,11 +98,7 @@ class NICForm(forms.Form):
     @property
     def times(self) -> list[tuple[str, str]]:
         """When a change can hold, the usual first."""
-        if not self.guest.persistent:
-            return [(NOW, _("Now; a transient guest has no next boot"))]
-        if not self.guest.is_active:
-            return [(BOOT, _("From the next boot on"))]
-        return [(NOW_AND_BOOT, _("Now and at the next boot")), (BOOT, _("From the next boot on"))]
+        return times_of(self.guest)
 
     @property
     def may_change(self) -> bool:
@@ -179,11 +175,6 @@ class NICForm(forms.Form):
             self.add_error(operation.field if operation.field in self.fields else None, operation.message)
             return None
         return operation
-
-
-def when_parameters(when: str) -> dict[str, bool]:
-    """`live` and `next_boot` of an operation."""
-    return {"live": when in {NOW, NOW_AND_BOOT}, "next_boot": when in {BOOT, NOW_AND_BOOT}}
 
 
 def _source_words(kind: str, name: str, networks: dict[str, HostNetwork]) -> str:

@@ -62,6 +62,13 @@ def get_pool(c: Connection, uuid: UUID) -> Pool:
     )
 
 
+def free_bytes(c: Connection, uuid: UUID) -> int:
+    """What new volumes of a pool could take. Two calls."""
+    pool = find_pool(c, uuid)
+    with translated_errors(pool.name()):
+        return int(pool.info()[3])
+
+
 def refresh_pool(c: Connection, uuid: UUID) -> None:
     """Have libvirt look into the pool again. It stops a pool in which it cannot look any more."""
     pool = find_pool(c, uuid)

@@ -30,10 +30,15 @@ def definition_from_json(found: dict[str, Any]) -> Definition:
             "virtualisation": Virtualisation(found["virtualisation"]),
             "memory": Memory(**found["memory"]),
             "vcpus": VCPUs(**found["vcpus"]),
-            "disks": tuple(Disk(**{**disk, "backing": tuple(disk.get("backing", ()))}) for disk in found["disks"]),
+            "disks": tuple(disk_from_json(disk) for disk in found["disks"]),
             "nics": tuple(NIC(**nic) for nic in found["nics"]),
             "text_consoles": tuple(TextConsole(**console) for console in found["text_consoles"]),
             "graphics": tuple(Graphics(**graphics) for graphics in found["graphics"]),
             "boot_order": tuple(found.get("boot_order", ())),
         }
     )
+
+
+def disk_from_json(found: dict[str, Any]) -> Disk:
+    """One of its disks, also as an older version wrote it."""
+    return Disk(**{**found, "backing": tuple(found.get("backing", ()))})

@@ -103,3 +103,13 @@ class MACReservation(models.Model):
 
     def __str__(self) -> str:
         return self.mac
+
+
+class VolumeClaim(models.Model):
+    """A volume that is being given to a guest just now; see `given_volumes.py`."""
+
+    key = models.CharField(max_length=64, unique=True)  # so that of two who want it at once one is refused
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.key[:12]} for {self.guest_id}"

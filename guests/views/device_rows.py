@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from guests.inventory.models import Guest
+from guests.inventory.storage import Volume
 
 Leases = dict[str, list[str]]
 
@@ -30,6 +32,12 @@ class DiskRow:
     allocated_percent: float | None
     read_rate: float | None
     written_rate: float | None
+    volume: Volume | None  # what stores it, where that is in a pool
+    waits: str  # "" now and later alike, else when: "added" or "removed" at the next boot, "changed": another source
+    cache: str
+    serial: str
+    backing: list[str]  # what it lies over, nearest first
+    tray_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +81,31 @@ def nic_kind(kind: str) -> str:
     return words.get(kind, kind)
 
 
-def disk_rows(guest: Guest) -> list[DiskRow]:
-    """The disks in the order of the definition."""
+def disk_rows(guest: Guest, volumes: Mapping[str, Volume] | None = None) -> list[DiskRow]:
+    """The disks in the order of the definition, then those that come with the next boot. `volumes`: by path."""
     usage = {used["target"]: used for used in guest.disk_usage if used.get("target")}
-    return [_disk_row(disk, usage.get(disk["target"], {})) for disk in guest.definition.get("disks", [])]
+    now = guest.definition.get("disks", [])
+    later = now if guest.next_boot is None else guest.next_boot.get("disks", [])
+    sources, runs = {disk["target"]: disk["source"] for disk in later}, {disk["target"] for disk in now}
+    rows = [(disk, _waits(disk, sources)) for disk in now]
+    rows += [(disk, "added") for disk in later if disk["target"] not in runs]
+    return [
+        _disk_row(disk, usage.get(disk["target"], {}), (volumes or {}).get(disk["source"]), waits)
+        for disk, waits in rows
+    ]
 
 
-def _disk_row(disk: dict[str, Any], used: dict[str, Any]) -> DiskRow:
+def _waits(disk: dict[str, Any], later: Mapping[str, str]) -> str:
+    if disk["target"] not in later:
+        return "removed"
+    return "" if later[disk["target"]] == disk["source"] else "changed"
+
+
+def _disk_row(disk: dict[str, Any], used: dict[str, Any], volume: Volume | None, waits: str) -> DiskRow:
+    """Sizes as they were measured while it runs, else as its pool tells them."""
     capacity, allocation = used.get("capacity_bytes"), used.get("allocation_bytes")
+    if capacity is None and volume is not None:
+        capacity, allocation = volume.capacity_bytes, volume.allocation_bytes
     percent = None
     if capacity and allocation is not None and disk["source"]:
         percent = round(min(100.0, 100 * allocation / capacity), 1)
@@ -99,6 +124,12 @@ def _disk_row(disk: dict[str, Any], used: dict[str, Any]) -> DiskRow:
         allocated_percent=percent,
         read_rate=used.get("read_rate"),
         written_rate=used.get("written_rate"),
+        volume=volume,
+        waits=waits,
+        cache=disk.get("cache", ""),
+        serial=disk.get("serial", ""),
+        backing=list(disk.get("backing", ())),
+        tray_open=disk.get("tray_open", False),
     )
 
 

@@ -22,6 +22,7 @@ from guests.access.models import Role
 from guests.forms import MemoryForm, VCPUsForm
 from guests.forms.resize_plan import Standing, vcpus_standing
 from guests.inventory.definitions import DefinitionVersion
+from guests.inventory.disk_uses import volumes_of
 from guests.inventory.mac_uses import duplicate_macs
 from guests.inventory.models import Guest, HostState
 from guests.inventory.networks import leases_of
@@ -274,7 +275,7 @@ class GuestCards:
 
     @cached_property
     def disks(self) -> list[DiskRow]:
-        return disk_rows(self.guest)
+        return disk_rows(self.guest, volumes_of(self.guest))
 
     @cached_property
     def nics(self) -> list[NICRow]:

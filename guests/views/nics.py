@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from guests.access import Action, guest_for
 from guests.forms.asking_form import WAIT_SECONDS
-from guests.forms.nic_form import NICForm, when_parameters
+from guests.forms.nic_form import NICForm
+from guests.forms.times import when_parameters
 from guests.inventory.mac_uses import duplicate_macs
 from guests.inventory.models import Guest
 from guests.operations import ask, new_key, wait_for_end

@@ -25,6 +25,8 @@ NEXT_BOOT_ONLY = {
 }
 SENDING = {"migrate", "save", "make_volume", "clone_volume", "clone_guest"}  # kinds whose progress is in bytes
 NAMED = {"clone_guest", "take_snapshot", "revert_to_snapshot", "delete_snapshot"}
+DISK_KINDS = {"add_disk", "remove_disk", "grow_disk", "change_medium", "eject"}
+NOW_OR_LATER = {"set_current_memory", "set_vcpus", "add_disk", "remove_disk", "change_medium", "eject"}
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
 
@@ -94,9 +96,20 @@ def _values(operation: Operation) -> tuple[str, str]:
     if isinstance(count, int):
         before = _seen(operation, VCPUS_BEFORE)
         return (str(before) if isinstance(before, int) else ""), str(count)
+    if operation.kind in DISK_KINDS:
+        return _of_disk(operation)
     if operation.kind in NAMED:
         return "", str(operation.parameters.get("name", ""))
     return "", ""
+
+
+def _of_disk(operation: Operation) -> tuple[str, str]:
+    """A size, else the volume, else which disk."""
+    asked, before = operation.parameters, operation.before.get("bytes")
+    if isinstance(asked.get("bytes"), int):
+        return (size_text(before) if isinstance(before, int) else ""), size_text(asked["bytes"])
+    volume = "/".join(str(asked[name]) for name in ("pool_name", "volume") if asked.get(name))
+    return "", volume or str(asked.get("target", ""))
 
 
 def _seen(operation: Operation, names: dict[str, str]) -> Any:
@@ -111,7 +124,7 @@ def _seen(operation: Operation, names: dict[str, str]) -> Any:
 def _where(operation: Operation) -> str:
     if operation.kind in NEXT_BOOT_ONLY:
         return _("at next boot")
-    if operation.kind not in {"set_current_memory", "set_vcpus"}:
+    if operation.kind not in NOW_OR_LATER:
         return ""
     live, boot = operation.parameters.get("live"), operation.parameters.get("next_boot")
     if live and not boot:

@@ -29,6 +29,8 @@ SAMPLES = {
     "version_id": "1",
     "which": "next-boot",
     "mac": "52:54:00:12:34:56",
+    "target": "vda",
+    "act": "grow",
 }
 SAMPLES_OF = {("guests/<uuid:guest_id>/fragments/<slug:name>/", "name"): "overview"}
 

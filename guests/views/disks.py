@@ -1,0 +1,133 @@
+"""A guest's disks: a page to add one, a page for each: what it is, and what can be done with it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from guests.access import Action, guest_for
+from guests.forms.asking_form import AskingForm
+from guests.forms.disk_acts import EjectForm, GrowForm, MediumForm, RemoveForm
+from guests.forms.disk_form import DiskForm, DriveForm
+from guests.inventory.disk_uses import volumes_of
+from guests.inventory.models import Guest
+from guests.operations.models import Operation, OperationState
+from guests.views.device_rows import DiskRow, disk_rows
+from guests.views.guest_cards import signed_in
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def add(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """Another hard disk, from a volume of a pool."""
+    return _added(request, guest_id, DiskForm, _("A disk was added."))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_drive(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """Another CD-ROM drive."""
+    return _added(request, guest_id, DriveForm, _("A CD-ROM drive was added."))
+
+
+@require_safe
+def disk(request: HttpRequest, guest_id: UUID, target: str) -> HttpResponse:
+    """One disk and what can be done with it."""
+    return _page(request, DiskPage(guest_for(request.user, guest_id, Action.DEVICES), target, signed_in(request)))
+
+
+@require_POST
+def act(request: HttpRequest, guest_id: UUID, target: str, act: str) -> HttpResponse:
+    """Grow it, take it out, change or eject its medium."""
+    page = DiskPage(guest_for(request.user, guest_id, Action.DEVICES), target, signed_in(request), (act, request.POST))
+    form = page.acts.get(act)
+    if form is None:
+        raise Http404(_("This disk has no such form."))
+    operation = form.submit(address=request.META.get("REMOTE_ADDR", "")) if form.is_valid() else None
+    if operation is None:
+        form.renew()
+        return _page(request, page, status=422)
+    return _answer(request, page.guest, operation, DONE[act]())
+
+
+class DiskPage:
+    """What the page of one disk shows; `sent` is what was sent to one of its forms."""
+
+    def __init__(self, guest: Guest, target: str, by: AbstractBaseUser, sent: tuple[str, Any] = ("", None)) -> None:
+        self.guest, self.target, self._by = guest, target, by
+        self._sent = sent
+
+    @cached_property
+    def row(self) -> DiskRow:
+        """As the devices tab shows it."""
+        return next(row for row in disk_rows(self.guest, volumes_of(self.guest)) if row.target == self._disk["target"])
+
+    @cached_property
+    def _disk(self) -> dict[str, Any]:
+        """The disk as it runs, else as the next boot has it."""
+        for definition in (self.guest.definition or {}, self.guest.next_boot or {}):
+            for disk in definition.get("disks", []):
+                if disk["target"] == self.target:
+                    return dict(disk)
+        raise Http404(_("This guest has no such disk."))
+
+    @cached_property
+    def acts(self) -> dict[str, AskingForm]:
+        """The forms that fit this disk, by the last word of their addresses."""
+        guest, disk = self.guest, self._disk
+        forms: dict[str, AskingForm] = {}
+        if disk["device"] == "cdrom":
+            forms["medium"] = MediumForm(self._data("medium"), guest=guest, by=self._by, disk=disk)
+            if disk["source"]:
+                forms["eject"] = EjectForm(self._data("eject"), guest=guest, by=self._by, disk=disk)
+        elif disk["device"] == "disk" and not disk["readonly"] and self.row.waits != "added":
+            data = self._data("grow")
+            forms["grow"] = GrowForm(data, guest=guest, by=self._by, disk=disk, capacity=self.row.capacity)
+        forms["remove"] = RemoveForm(self._data("remove"), guest=guest, by=self._by, disk=disk)
+        return forms
+
+    def _data(self, act: str) -> Any:
+        return self._sent[1] if self._sent[0] == act else None
+
+
+DONE = {
+    "grow": lambda: _("The disk was made larger."),
+    "medium": lambda: _("The medium was changed."),
+    "eject": lambda: _("The medium was ejected."),
+    "remove": lambda: _("The disk was taken out. What it was stored in is still there."),
+}
+
+
+def _added(request: HttpRequest, guest_id: UUID, kind: type[DiskForm], done: str) -> HttpResponse:
+    guest = guest_for(request.user, guest_id, Action.DEVICES)
+    form = kind(request.POST if request.method == "POST" else None, guest=guest, by=signed_in(request))
+    if form.is_bound:
+        operation = form.submit(address=request.META.get("REMOTE_ADDR", "")) if form.is_valid() else None
+        if operation is not None:
+            return _answer(request, guest, operation, done)
+        form.renew()
+    context = {"section": "guests", "guest": guest, "form": form}
+    return render(request, "guests/disk_form.html", context, status=422 if form.errors else 200)
+
+
+def _page(request: HttpRequest, page: DiskPage, *, status: int = 200) -> HttpResponse:
+    context = {"section": "guests", "guest": page.guest, "disk": page.row, "acts": page.acts}
+    return render(request, "guests/disk.html", context, status=status)
+
+
+def _answer(request: HttpRequest, guest: Guest, operation: Operation, done: str) -> HttpResponse:
+    if not operation.is_over:
+        messages.info(request, _("%(guest)s: it was asked for, and is under way.") % {"guest": guest.name})
+    elif operation.state != OperationState.DONE:
+        messages.error(request, operation.message)
+    elif operation.after.get("waits_for_boot"):
+        messages.success(request, f"{done} {_('This is so from the next boot on: shut it down and start it.')}")
+    else:
+        messages.success(request, done)
+    return redirect("guests:devices", guest.pk)
