@@ -22,9 +22,10 @@ from guests.hypervisor.new_volumes import Place
 from guests.hypervisor.reading import get_guest
 from guests.inventory.capabilities import offers_of
 from guests.inventory.models import Guest, Host
-from guests.inventory.storage import Volume, keep_format
+from guests.inventory.storage import Pool, Volume, keep_format, looks_otherwise
 from guests.operations.cloud_init import CloudInit, seed_image
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
+from guests.operations.storage_task import at_pools
 from guests.resources import NIC, Memory, VCPUs
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class _Creation:
         row = Volume.objects.filter(pool__host=self.task.host, pool__uuid=place[0], name=place[1]).first()
         if row is None or volume.kind not in {"file", "block"}:
             raise OperationRefused(_("It cannot be used for a guest."), field=what)
-        if volume.backing_path or (what in {"disk", "image"} and volume.format != row.format):
+        if volume.backing_path or (what in {"disk", "image"} and looks_otherwise(row.format, volume.format)):
             text = _("What is in it refers to another file, or is not what it was made as: it is not taken.")
             raise OperationRefused(text, field=what)
         return volume, row
@@ -194,7 +195,9 @@ def steps_of(parameters: dict[str, Any]) -> int:
 
 
 def _create(task: HostTask) -> dict[str, Any]:
-    with task.own_connection() as connection:
+    disk = task.parameters.get("new_disk")
+    pools = Pool.objects.filter(host=task.host, uuid=UUID(disk["pool"])) if disk else ()
+    with at_pools(task, *pools) as connection:
         return _Creation(task, connection).run()
 
 
