@@ -58,6 +58,12 @@ def _text(task: Task, name: str, most: int) -> str:
 
 
 def _rename(task: Task) -> None:
+    if task.row.snapshots:
+        raise OperationRefused(
+            _("%(guest)s has snapshots: libvirt renames none that has. Delete them first.")
+            % {"guest": task.guest.name},
+            field="name",
+        )
     writing.rename(task.connection, task.uuid, _text(task, "name", MOST_NAME))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from guests.forms.amounts import exact_text
@@ -44,6 +45,7 @@ class OperationLine:
     course: str  # the same in words, with rate and time left: of what is sent
     cancellable: bool
     took: timedelta | None  # from its start to its end
+    made: str  # where the guest is that came of it
 
 
 def describe(operation: Operation) -> OperationLine:
@@ -61,7 +63,13 @@ def describe(operation: Operation) -> OperationLine:
         course=_course(operation),
         cancellable=bool(kind and kind.cancellable and not operation.is_over and not operation.cancel_asked),
         took=operation.ended_at - operation.started_at if operation.ended_at and operation.started_at else None,
+        made=_made(operation),
     )
+
+
+def _made(operation: Operation) -> str:
+    made = operation.after.get("guest") if operation.kind == "clone_guest" else None
+    return reverse("guests:detail", args=[made]) if made else ""
 
 
 def progress_percent(operation: Operation) -> int | None:
