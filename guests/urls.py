@@ -25,6 +25,8 @@ from guests.views import (
     power,
     resizing,
     snapshots,
+    storage,
+    storage_acts,
 )
 
 app_name = "guests"
@@ -74,6 +76,14 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/nics/<str:mac>/remove/", nics.remove, name="remove-nic"),
     path("macs/", mac_page.macs, name="macs"),
     path("networks/", network_page.networks, name="networks"),
+    path("storage/", storage.pools, name="storage"),
+    path("storage/media/", storage.media, name="media"),
+    path("storage/hosts/<str:name>/new/", storage_acts.make_pool, name="make-pool"),
+    path("storage/<int:pool_id>/", storage.pool, name="pool"),
+    path("storage/<int:pool_id>/volumes/new/", storage_acts.make_volume, name="make-volume"),
+    path("storage/<int:pool_id>/<slug:act>/", storage_acts.act_on_pool, name="act-on-pool"),
+    path("storage/volumes/<int:volume_id>/", storage_acts.volume, name="volume"),
+    path("storage/volumes/<int:volume_id>/<slug:act>/", storage_acts.change_volume, name="change-volume"),
     path("operations/", operation_list.operation_list, name="operations"),
     path("operations/<uuid:operation_id>/", operation_list.operation_fragment, name="operation"),
     path("operations/<uuid:operation_id>/cancel/", operation_list.cancel_operation, name="cancel-operation"),

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.hosts.commitment import Commitment
-from guests.access import Action, hosts_visible_to, may, visible_to
+from guests.access import Action, hosts_held, hosts_visible_to, may, visible_to
 from guests.inventory.models import Host, HostLease, HostState
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
@@ -53,7 +53,11 @@ class HostLine:
 @require_safe
 def host_list(request: HttpRequest) -> HttpResponse:
     """All hosts of which the person sees at least one guest."""
-    context = {"section": "hosts", "lines": host_lines(request.user)}
+    context = {
+        "section": "hosts",
+        "lines": host_lines(request.user),
+        "may_use_storage": hosts_held(request.user, Action.STORAGE).exists(),
+    }
     part = request.headers.get("HX-Target") == "host-list"
     return render(request, "dashboard/host_list.html#listing" if part else "dashboard/host_list.html", context)
 

@@ -57,11 +57,16 @@ class Pool(models.Model):
         return reverse("guests:pool", args=[self.pk])
 
     @property
+    def used_bytes(self) -> int:
+        """What is taken of it, by whatever is in it."""
+        return max(0, self.capacity_bytes - self.available_bytes)
+
+    @property
     def used_percent(self) -> int | None:
         """How full it is, 0 to 100; None where that is not known."""
         if not self.capacity_bytes:
             return None
-        return min(100, round(100 * (self.capacity_bytes - self.available_bytes) / self.capacity_bytes))
+        return min(100, round(100 * self.used_bytes / self.capacity_bytes))
 
 
 class Volume(models.Model):
@@ -241,6 +246,13 @@ def volumes_by_path(host: Host, paths: Iterable[str]) -> dict[str, Volume]:
     """The volumes that store the disks with these source paths, with their pools. One query."""
     found = Volume.objects.filter(pool__host=host, path__in=[path for path in paths if path]).select_related("pool")
     return {volume.path: volume for volume in found}
+
+
+def media_of(host: Host) -> list[Volume]:
+    """What can be put into a drive of this host's guests: CD and DVD images of pools that are there. One query."""
+    images = models.Q(seen_format="iso") | models.Q(name__iendswith=".iso")
+    found = Volume.objects.filter(images, pool__host=host, pool__active=True, pool__problem=PoolProblem.NONE)
+    return list(found.select_related("pool").order_by("name"))
 
 
 def is_old(pool: Pool, now: datetime, seconds: float) -> bool:

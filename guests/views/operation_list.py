@@ -113,7 +113,7 @@ def operation_list(request: HttpRequest) -> HttpResponse:
             for name, kind in all_kinds().items()
         ],
         "all_kinds_url": query.with_(kind=""),
-        "lines": _lines(request, found[:PAGE_SIZE]),
+        "lines": lines_of(request, found[:PAGE_SIZE]),
         "previous_url": query.with_(page=query.page - 1) if query.page > 1 else "",
         "next_url": query.with_(page=query.page + 1) if len(found) > PAGE_SIZE else "",
     }
@@ -129,7 +129,7 @@ def operation_fragment(request: HttpRequest, operation_id: UUID) -> HttpResponse
     operation = _operation(request, operation_id)
     if request.GET.get("as") == "line":
         return render(request, "guests/includes/operation_line.html", {"operation": operation})
-    context = {"section": "operations", "line": _lines(request, [operation])[0]}
+    context = {"section": "operations", "line": lines_of(request, [operation])[0]}
     whole = not request.headers.get("HX-Request")
     return render(request, "guests/operation.html" if whole else "guests/includes/operation_item.html", context)
 
@@ -145,7 +145,7 @@ def cancel_operation(request: HttpRequest, operation_id: UUID) -> HttpResponse:
         return render(
             request,
             "guests/includes/operation_item.html",
-            {"line": _lines(request, [operation])[0], "too_late": not asked},
+            {"line": lines_of(request, [operation])[0], "too_late": not asked},
         )
     if asked:
         messages.info(request, _("The operation was asked to end."))
@@ -162,7 +162,7 @@ def _operation(request: HttpRequest, operation_id: UUID) -> Operation:
     return operation
 
 
-def _lines(request: HttpRequest, operations: list[Operation]) -> list[tuple[OperationLine, bool]]:
+def lines_of(request: HttpRequest, operations: list[Operation]) -> list[tuple[OperationLine, bool]]:
     """Each in words, and whether this person may end it now; one query for each action that those under way need."""
     theirs = _doable(request.user, [operation for operation in operations if not operation.is_over])
     lines = []

@@ -16,6 +16,7 @@ from django.utils import timezone
 from dashboard.status.models import StatusPage
 from guests.access import Grant
 from guests.inventory.models import Guest, Host
+from guests.inventory.storage import Pool, Volume
 from guests.operations.models import Operation
 from tests.dashboard.routes import SAMPLES
 
@@ -77,6 +78,12 @@ def site(db: None) -> Site:
         idempotency_key="k",
         state="done",
         ended_at=now,
+    )
+    pool = Pool.objects.create(
+        id=int(SAMPLES["pool_id"]), host=alpha, uuid=UUID(int=1), name="images", kind="dir", active=True, path="/images"
+    )
+    Volume.objects.create(
+        id=int(SAMPLES["volume_id"]), pool=pool, name="web-1.img", path="/images/web-1.img", format="raw", kind="file"
     )
     StatusPage.objects.create(slug=SAMPLES["slug"], title="Northbay", published=True)
     site = Site(alpha, beta, web, hostile, far, operation, {"root": root})

@@ -12,13 +12,16 @@ from guests.operations.models import Operation
 from tests.dashboard.conftest import Site
 from tests.dashboard.routes import ROUTES, Route, routes_with, without_what_differs_each_time
 
-WITH_AN_ID = routes_with("guest_id", "operation_id") + [r for r in ROUTES if r.pattern == "hosts/<str:name>/"]
+WITH_AN_ID = routes_with("guest_id", "operation_id", "pool_id", "volume_id") + [
+    r for r in ROUTES if r.pattern == "hosts/<str:name>/"
+]
 UNSAFE_ON_A_GUEST = routes_with("guest_id")
 
 
 def _other(route: Route) -> str:
     """The same URL with ids that never were."""
     values: dict[str, object] = {"guest_id": uuid.uuid4(), "operation_id": uuid.uuid4()}
+    values |= {"pool_id": 999999, "volume_id": 999999}
     if route.pattern.startswith("hosts/"):
         values["name"] = "nosuchhost"
     return route.path(**values)

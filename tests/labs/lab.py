@@ -116,6 +116,18 @@ class Lab:
         vcpu.set("current", wanted[3])
         self.virsh("define", "/dev/stdin", stdin=ElementTree.tostring(root, encoding="unicode"))
 
+    def pool(self, name: str = "images") -> Path:
+        """A directory pool of the lab, active and empty of what an earlier test left; answers its directory."""
+        path = self.directory / name
+        if name not in self.virsh("pool-list", "--all", "--name").split():
+            path.mkdir(exist_ok=True)
+            self.virsh("pool-define-as", name, "dir", "--target", str(path))
+            self.virsh("pool-start", name)
+        for left in path.iterdir():
+            left.unlink()
+        self.virsh("pool-refresh", name)
+        return path
+
     def close(self) -> None:
         """End every process and remove the directory."""
         self.host.down()
