@@ -19,7 +19,6 @@ SAMPLES = {
     "guest_id": "5f3c1b0e-0000-4000-8000-00000000aaaa",
     "pool_id": "1",
     "volume_id": "1",
-    "act": "refresh",
     "recording_id": "5f3c1b0e-0000-4000-8000-00000000cccc",
     "operation_id": "5f3c1b0e-0000-4000-8000-00000000bbbb",
     "name": "alpha",
