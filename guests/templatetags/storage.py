@@ -15,11 +15,11 @@ register = template.Library()
 
 
 @register.simple_tag
-def fill(pool: Pool) -> SafeString:
+def fill(pool: Pool) -> SafeString | str:
     """The bar; nothing where its size is not known."""
     percent = pool.used_percent
     if percent is None:
-        return SafeString("")
+        return ""
     label = _("%(used)s of %(all)s used") % {
         "used": size_text(pool.capacity_bytes - pool.available_bytes),
         "all": size_text(pool.capacity_bytes),
