@@ -32,6 +32,7 @@ SPARE_PORTS = 14  # of PCI Express: each device that is plugged in later needs o
 _QEMU = {"kvm", "qemu"}
 _PARA = {"xen", "xenpvh"}
 _PLAIN = {"q35": ("sata", "sd"), "pc": ("ide", "hd"), "": ("ide", "hd")}  # bus of CD-ROMs, by machine; else SCSI
+_PC, _PCIE = {"x86_64", "i686"}, {"q35", "virt"}
 _OS_TYPES = {"xen": "linux"}  # capabilities and definitions have different words for para-virtualisation
 
 
@@ -110,8 +111,9 @@ def definition_of(new: NewGuest, *, agent: bool = True) -> etree._Element:
     if not new.is_para:
         features = etree.SubElement(root, "features")
         etree.SubElement(features, "acpi")
-        etree.SubElement(features, "apic")
-    if new.offer.domain_type == "kvm" and (mode := _cpu_mode(new.offer)):
+        if new.offer.arch in _PC:
+            etree.SubElement(features, "apic")
+    if mode := _cpu_mode(new.offer):
         etree.SubElement(root, "cpu", mode=mode)
     etree.SubElement(root, "clock", offset="utc")
     for event, then in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
@@ -139,8 +141,9 @@ def _os(root: etree._Element, new: NewGuest) -> None:
 
 
 def _cpu_mode(offer: Offer) -> str:
-    """One that a migration can check, else the host's own."""
-    return next((mode for mode in ("host-model", "host-passthrough") if mode in offer.cpu_modes), "")
+    """One that a migration can check, else the host's own; in software all that QEMU can: many systems need it."""
+    wanted = {"kvm": ("host-model", "host-passthrough"), "qemu": ("maximum",)}.get(offer.domain_type, ())
+    return next((mode for mode in wanted if mode in offer.cpu_modes), "")
 
 
 def _devices(root: etree._Element, new: NewGuest, *, agent: bool) -> None:
@@ -152,7 +155,7 @@ def _devices(root: etree._Element, new: NewGuest, *, agent: bool) -> None:
         readonly = disk.readonly or disk.device == "cdrom"
         found = Disk(target, disk.device, bus, disk.kind, disk.path, disk.format, readonly)
         devices.append(disk_element(found, root))
-    if new.offer.machine == "q35":
+    if new.offer.machine in _PCIE:
         etree.SubElement(devices, "controller", type="usb", model="qemu-xhci")
         etree.SubElement(devices, "controller", type="pci", model="pcie-root")
         for _port in range(SPARE_PORTS):

@@ -21,15 +21,15 @@ def get_volume(c: Connection, place: Place) -> Volume:
     return volumes.get_volume(c, *place)
 
 
-def make_disk(c: Connection, place: Place, *, capacity_bytes: int, format: str) -> Volume:
-    """An empty disk; a file takes room only where it is written to. Refused where the pool has one of this name."""
-    volumes.create_volume(c, *place, format, capacity_bytes, whole=False)
+def make_disk(c: Connection, place: Place, *, capacity_bytes: int, format: str, whole: bool = False) -> Volume:
+    """An empty disk; a file takes room only where it is written to, unless `whole`. Refused where there is one."""
+    volumes.create_volume(c, *place, format, capacity_bytes, whole=whole)
     return get_volume(c, place)
 
 
-def copy_disk(c: Connection, place: Place, image: Place, *, format: str) -> Volume:
+def copy_disk(c: Connection, place: Place, image: Place, *, format: str, whole: bool = False) -> Volume:
     """A disk with the content of an image, and as large; takes as long as the image is large."""
-    volumes.clone_volume(c, *image, *place, format)
+    volumes.clone_volume(c, *image, *place, format, whole=whole)
     return get_volume(c, place)
 
 

@@ -42,8 +42,11 @@ def create_volume(c: Connection, pool: UUID, name: str, format: str, capacity_by
         found.createXML(xml, 0)
 
 
-def clone_volume(c: Connection, pool: UUID, name: str, to_pool: UUID, to_name: str, format: str) -> None:
-    """A copy of a volume, in the same or another pool; lasts as long as its content is large.
+def clone_volume(
+    c: Connection, pool: UUID, name: str, to_pool: UUID, to_name: str, format: str, *, whole: bool = False
+) -> None:
+    """A copy of a volume, in the same or another pool; lasts as long as its content is large. `whole`: its space is
+    taken now, which a volume group needs: there a part of it makes a snapshot that breaks when it is full.
 
     A volume over a backing file becomes one without. libvirt trusts the format that it sees in the volume: the caller
     has seen to it that this is what the volume is.
@@ -51,7 +54,8 @@ def clone_volume(c: Connection, pool: UUID, name: str, to_pool: UUID, to_name: s
     source = find_volume(c, pool, name)
     seen = get_volume(c, pool, name)
     target = find_pool(c, to_pool)
-    xml = _description(to_name, format, seen.capacity_bytes, min(seen.allocation_bytes, seen.capacity_bytes))
+    allocation = seen.capacity_bytes if whole else min(seen.allocation_bytes, seen.capacity_bytes)
+    xml = _description(to_name, format, seen.capacity_bytes, allocation)
     with translated_errors(to_name):
         target.createXMLFrom(xml, source, 0)
 

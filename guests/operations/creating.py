@@ -23,9 +23,11 @@ from guests.hypervisor.reading import get_guest
 from guests.inventory.capabilities import offers_of
 from guests.inventory.models import Guest, Host
 from guests.inventory.storage import Pool, Volume, keep_format, looks_otherwise
+from guests.inventory.volume_uses import uses_of, uses_on
 from guests.operations.cloud_init import CloudInit, seed_image
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
 from guests.operations.storage_task import at_pools
+from guests.operations.volumes import refuse_used
 from guests.resources import NIC, Memory, VCPUs
 
 if TYPE_CHECKING:
@@ -110,12 +112,17 @@ class _Creation:
         """A volume that is there already, as the host tells it, and our row of it, which says what it is used as."""
         place = self._place(what)
         volume = new_volumes.get_volume(self.connection, place)
-        row = Volume.objects.filter(pool__host=self.task.host, pool__uuid=place[0], name=place[1]).first()
+        rows = Volume.objects.filter(pool__host=self.task.host, pool__uuid=place[0], name=place[1])
+        row = rows.select_related("pool__host").first()
         if row is None or volume.kind not in {"file", "block"}:
             raise OperationRefused(_("It cannot be used for a guest."), field=what)
         if volume.backing_path or (what in {"disk", "image"} and looks_otherwise(row.format, volume.format)):
             text = _("What is in it refers to another file, or is not what it was made as: it is not taken.")
             raise OperationRefused(text, field=what)
+        if what == "disk":
+            refuse_used(self.task, self.connection, row)  # asks the host itself: two guests would destroy it
+        elif what == "image" and any(not use.shareable for use in uses_of(row, uses_on(self.task.host))):
+            raise OperationRefused(_("A guest writes into this image: it is not copied."), field=what)
         return volume, row
 
     def _place(self, what: str) -> Place:
@@ -126,15 +133,15 @@ class _Creation:
         asked = self.wanted["new_disk"]
         capacity, c = int(asked["bytes"]), self.connection
         name, format = disk_volume(self.name, asked["pool_kind"])
-        place = (UUID(asked["pool"]), name)
+        place, whole = (UUID(asked["pool"]), name), asked["pool_kind"] not in FILE_POOLS
         if not self.wanted.get("image"):
-            new_volumes.make_disk(c, place, capacity_bytes=capacity, format=format)
+            new_volumes.make_disk(c, place, capacity_bytes=capacity, format=format, whole=whole)
         else:
             _volume, row = self._there("image")
             if asked["linked"]:
                 new_volumes.link_disk(c, place, self._place("image"), image_format=row.format, capacity_bytes=capacity)
             else:
-                new_volumes.copy_disk(c, place, self._place("image"), format=format)
+                new_volumes.copy_disk(c, place, self._place("image"), format=format, whole=whole)
         self._was_made(place, format)
         new_volumes.grow_disk(c, place, capacity)
         made = new_volumes.get_volume(c, place)
@@ -144,7 +151,7 @@ class _Creation:
         """As a disk, not a CD-ROM: kernels of cloud images have no drivers for the latter."""
         cloud, place = self.wanted["cloud"], (UUID(self.wanted["new_disk"]["pool"]), seed_volume(self.name))
         content = seed_image(CloudInit(str(self.uuid), cloud["hostname"], cloud["user"], tuple(cloud["ssh_keys"])))
-        made = new_volumes.make_disk(self.connection, place, capacity_bytes=len(content), format="raw")
+        made = new_volumes.make_disk(self.connection, place, capacity_bytes=len(content), format="raw", whole=True)
         self._was_made(place, "raw")
         new_volumes.fill_volume(self.connection, place, content)
         return NewDisk(made.path, made.kind, "raw", readonly=True)
@@ -218,6 +225,11 @@ def _reached(task: HostTask) -> bool | None:
     return guest.state.is_active or not task.parameters["start"]
 
 
+def _about(parameters: dict[str, Any]) -> str:
+    """Two guests cannot begin with one disk, nor have one name."""
+    return "/".join(parameters["disk"]) if parameters.get("disk") else f"guest {parameters.get('name')}"
+
+
 def _forbidden(by: AbstractBaseUser, host: Host, parameters: dict[str, Any]) -> str:
     nic = parameters.get("nic")
     if nic and (nic["kind"], nic["source"]) not in open_sources_on(by, host):
@@ -234,6 +246,6 @@ CREATE_GUEST = register_host(
         reached=_reached,
         read_again=read_again,
         refusal=_forbidden,
-        about=lambda parameters: f"guest {parameters.get('name')}",
+        about=_about,
     )
 )

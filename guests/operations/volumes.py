@@ -104,7 +104,9 @@ def _clone(task: HostTask) -> dict[str, Any]:
         task.progress.sending()
         lasting(
             task,
-            lambda: writing.clone_volume(connection, pool.uuid, volume.name, target.uuid, name, volume.format),
+            lambda: writing.clone_volume(
+                connection, pool.uuid, volume.name, target.uuid, name, volume.format, whole=is_always_whole(target)
+            ),
             lambda other: _far(other, target.uuid, name, now.allocation_bytes),
         )
         keep_format(task.inventory.lease, target.uuid, name, volume.format)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,6 +16,7 @@ from guests.access.models import Role
 from guests.hypervisor.domain_xml import parse_definition
 from guests.inventory.models import Guest, Host
 from guests.inventory.storage import Pool, Volume
+from guests.operations import ask_host, wait_for_end
 from guests.operations.models import MACReservation, Operation
 from guests.resources import Definition
 from tests.guests.inventory_rows import grant, person, signed_in
@@ -121,6 +123,11 @@ def test_an_existing_disk_is_taken_as_it_is(client: Client, worker: RunningWorke
     assert row("new-1").state == "shut-off"
     taken = send(client, "disk", name="new-2")
     assert taken.status_code == 422
+    asked = {**Operation.objects.get().parameters, "name": "new-2", "uuid": str(uuid4())}
+    operation = ask_host(
+        "create_guest", Host.objects.get(), by=User.objects.get(), key="past-the-form", parameters=asked
+    )
+    assert "new-1 uses it" in wait_for_end(operation).message
     assert "new-2" not in names(worker)
 
 

@@ -55,6 +55,8 @@ def test_a_guest_of_kvm() -> None:
 def test_software_emulation_has_no_cpu_of_the_host() -> None:
     tree, _found = built(replace(NEW, offer=replace(KVM, domain_type="qemu")))
     assert tree.find("cpu") is None
+    tree, _found = built(replace(NEW, offer=replace(KVM, domain_type="qemu", cpu_modes=("maximum", "host-model"))))
+    assert tree.find("cpu").get("mode") == "maximum"  # type: ignore[union-attr]
 
 
 def test_what_has_no_drivers_gets_devices_that_everything_knows() -> None:
