@@ -10,11 +10,13 @@ from guests.inventory.networks import HostNetwork
 from guests.inventory.pictures import LookedAt, Picture
 from guests.inventory.storage import Pool, Volume
 from guests.operations.models import MACReservation, Operation, VolumeClaim
+from guests.operations.proposals import DefinitionProposal
 
 __all__ = [
     "APIToken",
     "AuditLink",
     "AuditRecord",
+    "DefinitionProposal",
     "DefinitionVersion",
     "Grant",
     "Guest",

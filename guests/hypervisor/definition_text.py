@@ -35,7 +35,22 @@ def digest_of(xml: str) -> str:
 
     UnreadableDefinition for what is no XML that we read.
     """
-    return sha256(etree.tostring(_tight(parse_document(xml)), method="c14n")).hexdigest()
+    return digest_of_tree(parse_document(xml))
+
+
+def digest_of_tree(root: etree._Element) -> str:
+    """The same of a tree, which is left without the spaces between its elements."""
+    return sha256(etree.tostring(tight(root), method="c14n")).hexdigest()
+
+
+def with_name(xml: str, name: str) -> str:
+    """The same definition for a guest that is called otherwise now."""
+    root = parse_document(xml)
+    found = root.find("name")
+    if found is None or found.text == name:
+        return xml
+    found.text = name
+    return etree.tostring(root, encoding="unicode") + "\n"
 
 
 def at_rest(xml: str) -> str:
@@ -55,11 +70,11 @@ def at_rest(xml: str) -> str:
     for empty in root.findall("devices/disk//backingStore"):
         if not len(empty) and not empty.attrib and (parent := empty.getparent()) is not None:
             parent.remove(empty)
-    etree.indent(_tight(root))
+    etree.indent(tight(root))
     return etree.tostring(root, encoding="unicode") + "\n"
 
 
-def _tight(root: etree._Element) -> etree._Element:
+def tight(root: etree._Element) -> etree._Element:
     """Without the spaces between elements; those within a text stay."""
     for element in root.iter():
         if len(element) and element.text and not element.text.strip():

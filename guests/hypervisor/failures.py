@@ -113,6 +113,8 @@ def _sentence(code: int, guest: str) -> str:
             "A disk of %(guest)s is not on storage that both hosts share, or its host caches it: copy the storage too, "
             "or set the disk's cache to “none”."
         ),
+        libvirt.VIR_ERR_XML_INVALID_SCHEMA: _("The definition does not follow libvirt's schema."),
+        libvirt.VIR_ERR_XML_ERROR: _("The definition says something that libvirt does not understand."),
         libvirt.VIR_ERR_DOM_EXIST: _("The host already has a guest of this name or UUID."),
         libvirt.VIR_ERR_STORAGE_VOL_EXIST: _("The pool already has a volume of this name."),
     }

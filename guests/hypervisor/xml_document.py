@@ -9,7 +9,14 @@ MAX_DEPTH = 64
 
 
 class UnreadableDefinition(ValueError):
-    """XML that is no description of a guest, or one that we refuse to read; the text is technical."""
+    """XML that is no description of a guest, or one that we refuse to read; the text is technical. `line` and `column`
+    count from 1; 0 where the whole is meant.
+    """
+
+    def __init__(self, message: str, *, line: int = 0, column: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
 
 
 def parse_document(xml: str) -> etree._Element:
@@ -33,7 +40,8 @@ def parse_document(xml: str) -> etree._Element:
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        raise UnreadableDefinition(f"not well-formed: {error.msg}") from error
+        line, column = error.position
+        raise UnreadableDefinition(f"not well-formed: {error.msg}", line=line or 0, column=column or 0) from error
     document = root.getroottree().docinfo
     if document.internalDTD is not None or document.doctype:
         raise UnreadableDefinition("has a document type")
@@ -43,10 +51,10 @@ def parse_document(xml: str) -> etree._Element:
 
 def _refuse_depth(root: etree._Element) -> None:
     depth = 0
-    for event, _element in etree.iterwalk(root, events=("start", "end")):
+    for event, element in etree.iterwalk(root, events=("start", "end")):
         depth += 1 if event == "start" else -1
         if depth > MAX_DEPTH:
-            raise UnreadableDefinition(f"nested deeper than {MAX_DEPTH} elements")
+            raise UnreadableDefinition(f"nested deeper than {MAX_DEPTH} elements", line=element.sourceline or 0)
 
 
 def text_of(root: etree._Element, path: str) -> str:

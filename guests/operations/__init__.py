@@ -3,6 +3,7 @@
 from guests.operations import (  # each registers its kinds
     cloning,
     creating,
+    definition,
     deleting,
     disks,
     graphics,
@@ -27,6 +28,7 @@ __all__ = [
     "cancel",
     "cloning",
     "creating",
+    "definition",
     "deleting",
     "disks",
     "graphics",

@@ -93,14 +93,21 @@ def find_volume(task: Task) -> GivenVolume:
 @contextmanager
 def given(task: Task, volume: GivenVolume, *, writes: bool, shareable: bool) -> Iterator[None]:
     """Meanwhile nobody else is given the volume. Refused at `volume` where others use it, or are being given it."""
-    key = claim_key(volume.row)
-    if not _claim(key, task.row):
-        raise OperationRefused(_("Another operation gives this volume to a guest just now."), field="volume")
-    try:
+    with promised(volume.row, task.row):
         _refuse_used(task, volume, writes=writes, shareable=shareable)
         yield
+
+
+@contextmanager
+def promised(volume: Volume, guest: Guest) -> Iterator[None]:
+    """Meanwhile no other guest is given the volume. Refused at `volume` where one is just now."""
+    key = claim_key(volume)
+    if not _claim(key, guest):
+        raise OperationRefused(_("Another operation gives this volume to a guest just now."), field="volume")
+    try:
+        yield
     finally:
-        VolumeClaim.objects.filter(key=key, guest=task.row).delete()
+        VolumeClaim.objects.filter(key=key, guest=guest).delete()
 
 
 def claim_key(volume: Volume) -> str:

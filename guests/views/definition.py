@@ -13,6 +13,7 @@ from guests.access import Action, guest_for
 from guests.hypervisor.definition_text import at_rest
 from guests.inventory.definitions import DefinitionVersion, live_xml, newest_version
 from guests.inventory.models import Guest
+from guests.operations.definition_checks import why_not_editable
 from guests.views.guest_cards import cards_for
 from guests.views.guest_page import show_tab
 from guests.views.text_diff import diff_of
@@ -51,6 +52,7 @@ def version(request: HttpRequest, guest_id: UUID, version_id: int) -> HttpRespon
         "changed": diff_of(earlier.xml, xml) if earlier else None,
         "is_newest": newest is not None and newest.pk == found.pk,
         "differs": diff_of(newest.xml, xml) if newest else None,
+        "may_bring_back": not why_not_editable(guest),
         "xml": shown_xml(xml),
     }
     return render(request, "guests/definition_version.html", context)

@@ -27,6 +27,7 @@ from guests.inventory.mac_uses import duplicate_macs
 from guests.inventory.models import Guest, HostState
 from guests.inventory.networks import leases_of
 from guests.operations import new_key
+from guests.operations.definition_checks import why_not_editable
 from guests.operations.destinations import why_it_stays
 from guests.operations.kinds import KINDS
 from guests.operations.models import Operation
@@ -129,6 +130,10 @@ class GuestCards:
     def sees_definition(self) -> bool:
         """The domain XML names paths, networks and devices of the host."""
         return self._may(Action.DEVICES)
+
+    @cached_property
+    def may_edit_definition(self) -> bool:
+        return self.sees_definition and not why_not_editable(self.guest)
 
     @cached_property
     def sees_details(self) -> bool:

@@ -23,6 +23,7 @@ NEXT_BOOT_ONLY = {
     "set_host_log",
     "add_graphics",
     "keep_graphics_inside",
+    "define",
 }
 SENDING = {"migrate", "save", "make_volume", "clone_volume", "clone_guest"}  # kinds whose progress is in bytes
 NAMED = {"clone_guest", "take_snapshot", "revert_to_snapshot", "delete_snapshot"}

@@ -35,6 +35,7 @@ from dashboard.status.models import StatusPage
 from guests.access.models import Grant
 from guests.inventory.models import Guest
 from guests.operations.models import Operation
+from guests.operations.proposals import propose
 guest = Guest.objects.get(name="web-1")
 page, _ = StatusPage.objects.get_or_create(slug="northbay", defaults={"title": "Northbay", "published": True})
 group, _ = Group.objects.get_or_create(name="night shift")
@@ -45,7 +46,9 @@ operation, _ = Operation.objects.get_or_create(
     asked_by_name="admin", state="done"))
 print(json.dumps({"guest_id": str(guest.pk), "operation_id": str(operation.pk), "name": guest.host.name,
     "mac": guest.macs.split()[0] if guest.macs else "", "slug": page.slug, "pk": group.pk, "person": person.pk,
-    "grant_pk": grant.pk, "version_id": guest.definition_versions.first().pk, "member_pk": person.pk}))
+    "grant_pk": grant.pk, "version_id": guest.definition_versions.first().pk,
+    "proposal_id": str(propose(guest, guest.definition_versions.first().xml.replace("destroy", "restart"),
+    by=person, base=guest.definition_versions.first(), brought_back=None).pk), "member_pk": person.pk}))
 """
 
 

@@ -114,7 +114,6 @@ ELSEWHERE: dict[str, list[str]] = {
 }
 
 PENDING: dict[str, str] = {
-    "E5": "raw domain XML is accepted from nobody yet",
     "E7": "images are not uploaded yet",
     "E8": "hosts are named by the operator's environment only; pages do not take URIs yet",
     "E9": "as E8",

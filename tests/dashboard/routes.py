@@ -30,6 +30,7 @@ SAMPLES = {
     "snapshot": "before-the-upgrade",
     "version_id": "1",
     "which": "next-boot",
+    "proposal_id": "5f3c1b0e-0000-4000-8000-00000000dddd",
     "mac": "52:54:00:12:34:56",
     "target": "vda",
     "act": "grow",
