@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.hosts.commitment import Commitment
-from guests.access import Action, hosts_held, hosts_visible_to, may, visible_to
+from guests.access import Action, hosts_held, hosts_visible_to, may, may_on, visible_to
 from guests.inventory.models import Host, HostLease, HostState
 from guests.operations.models import Operation, OperationState
 from guests.resources import GuestState
@@ -82,6 +82,7 @@ def host_detail(request: HttpRequest, name: str) -> HttpResponse:
         "waiting": counts.get(OperationState.WAITING, 0),
         "queued": counts.get(OperationState.QUEUED, 0),
         "may_administer": may(request.user, Action.HOSTS),
+        "may_create": may_on(request.user, Action.CREATE, line.host),
         "rows": _rows(request, line.host),
         "guests_shown": GUESTS_SHOWN,
     }

@@ -23,7 +23,7 @@ from guests.views.guest_cards import signed_in
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """The form; `?like=<id>` fills it from a guest, `?again=<id>` from a creation that failed."""
+    """The form; filled from a guest (`?like=<id>`), an earlier creation (`?again=<id>`), for a host (`?host=<name>`)."""
     if request.method != "POST":
         return _form(request, CreateForm(by=_creator(request), typed=_beginning(request)))
     form = CreateForm(request.POST, by=_creator(request))
@@ -73,7 +73,7 @@ def _beginning(request: HttpRequest) -> dict[str, Any] | None:
             return again(failed) if may_on(request.user, Action.CREATE, failed.host) else None
     except (ValueError, Operation.DoesNotExist):
         raise Http404(_("There is nothing like this.")) from None
-    return None
+    return {"host": request.GET["host"]} if "host" in request.GET else None
 
 
 def _form(request: HttpRequest, form: CreateForm, *, status: int = 200, part: bool = False) -> HttpResponse:
