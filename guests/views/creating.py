@@ -23,7 +23,7 @@ from guests.views.guest_cards import signed_in
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """The form; filled from a guest (`?like=<id>`), an earlier creation (`?again=<id>`), for a host (`?host=<name>`)."""
+    """The form, filled from a guest (`?like=`), an earlier creation (`?again=`), or for a host (`?host=`)."""
     if request.method != "POST":
         return _form(request, CreateForm(by=_creator(request), typed=_beginning(request)))
     form = CreateForm(request.POST, by=_creator(request))
