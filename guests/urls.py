@@ -80,6 +80,7 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/vcpus/", resizing.resize_vcpus, name="resize-vcpus"),
     path("guests/<uuid:guest_id>/revert/<slug:what>/", resizing.revert, name="revert"),
     path("guests/<uuid:guest_id>/disks/add/", disks.add, name="add-disk"),
+    path("guests/<uuid:guest_id>/disks/add-new/", disks.add_new, name="add-new-disk"),
     path("guests/<uuid:guest_id>/disks/add-drive/", disks.add_drive, name="add-drive"),
     path("guests/<uuid:guest_id>/disks/<str:target>/", disks.disk, name="disk"),
     path("guests/<uuid:guest_id>/disks/<str:target>/<slug:act>/", disks.act, name="disk-act"),

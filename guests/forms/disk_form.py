@@ -92,10 +92,9 @@ class VolumeForm(DeviceForm):
         return {**super().parameters(), **named}
 
 
-class DiskForm(VolumeForm):
-    """A hard disk, on a volume that is there."""
+class BusForm(DeviceForm):
+    """How a new disk is plugged in: its bus, and how it is cached."""
 
-    kind = "add_disk"
     device = "disk"
 
     bus = forms.ChoiceField(label=gettext_lazy("Bus"))
@@ -104,16 +103,6 @@ class DiskForm(VolumeForm):
         required=False,
         help_text=gettext_lazy("What fits: none on block devices and shared storage, else as the hypervisor does it."),
     )
-    readonly = forms.BooleanField(label=gettext_lazy("Read-only"), required=False)
-    shareable = forms.BooleanField(
-        label=gettext_lazy("Shareable: other guests may have it, too"),
-        required=False,
-        help_text=gettext_lazy(
-            "For file systems of clusters only; any other is destroyed when two guests write to it."
-        ),
-    )
-
-    field_order = ("key", "volume", "bus", "cache", "readonly", "shareable", "when")
 
     def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
         definition = definition_from_json(guest.definition)
@@ -133,26 +122,45 @@ class DiskForm(VolumeForm):
         if self.buses and self.buses[0] not in HOT_PLUGGED and guest.persistent:
             self.initial["when"] = BOOT
 
-    def offered(self, volumes: list[Volume]) -> list[Volume]:
-        """Media go into drives, where the guest can have some."""
-        return [volume for volume in super().offered(volumes) if not (volume.is_media and self.has_drives)]
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        if self.errors:
-            return cleaned
-        if self.is_live and cleaned["bus"] not in HOT_PLUGGED:
+        if not self.errors and self.is_live and cleaned["bus"] not in HOT_PLUGGED:
             self.add_error("bus", _("Nothing is plugged into this bus while a guest runs: choose the next boot."))
-        volume = self.volumes.get(cleaned["volume"])
-        if volume is not None:
-            writes = self.device == "disk" and not cleaned.get("readonly")
-            self.refuse_used(volume, writes=writes, shareable=bool(cleaned.get("shareable")))
         return cleaned
 
     def parameters(self) -> dict[str, Any]:
         names = ("bus", "cache", "readonly", "shareable")
         chosen = {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
         return {**super().parameters(), "device": self.device, **chosen}
+
+
+class DiskForm(VolumeForm, BusForm):
+    """A hard disk, on a volume that is there."""
+
+    kind = "add_disk"
+
+    readonly = forms.BooleanField(label=gettext_lazy("Read-only"), required=False)
+    shareable = forms.BooleanField(
+        label=gettext_lazy("Shareable: other guests may have it, too"),
+        required=False,
+        help_text=gettext_lazy(
+            "For file systems of clusters only; any other is destroyed when two guests write to it."
+        ),
+    )
+
+    field_order = ("key", "volume", "bus", "cache", "readonly", "shareable", "when")
+
+    def offered(self, volumes: list[Volume]) -> list[Volume]:
+        """Media go into drives, where the guest can have some."""
+        return [volume for volume in super().offered(volumes) if not (volume.is_media and self.has_drives)]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        volume = None if self.errors else self.volumes.get(cleaned["volume"])
+        if volume is not None:
+            writes = self.device == "disk" and not cleaned.get("readonly")
+            self.refuse_used(volume, writes=writes, shareable=bool(cleaned.get("shareable")))
+        return cleaned
 
 
 class DriveForm(DiskForm):

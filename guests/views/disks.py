@@ -8,15 +8,17 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from guests.access import Action, guest_for
+from guests.access import Action, guest_for, may_on
 from guests.forms.asking_form import AskingForm
 from guests.forms.disk_acts import EjectForm, GrowForm, MediumForm, RemoveForm
-from guests.forms.disk_form import DiskForm, DriveForm
+from guests.forms.disk_form import BusForm, DiskForm, DriveForm
+from guests.forms.new_disk_form import NewDiskForm
 from guests.inventory.disk_uses import volumes_of
 from guests.inventory.models import Guest
 from guests.operations.models import Operation, OperationState
@@ -26,8 +28,14 @@ from guests.views.guest_cards import signed_in
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, guest_id: UUID) -> HttpResponse:
-    """Another hard disk, from a volume of a pool."""
+    """Another hard disk: on a volume of a pool, or on one that is made for it."""
     return _added(request, guest_id, DiskForm, _("A disk was added."))
+
+
+@require_POST
+def add_new(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """Another hard disk, on a new empty volume."""
+    return _added(request, guest_id, NewDiskForm, _("A disk was added."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -104,15 +112,22 @@ DONE = {
 }
 
 
-def _added(request: HttpRequest, guest_id: UUID, kind: type[DiskForm], done: str) -> HttpResponse:
-    guest = guest_for(request.user, guest_id, Action.DEVICES)
-    form = kind(request.POST if request.method == "POST" else None, guest=guest, by=signed_in(request))
+def _added(request: HttpRequest, guest_id: UUID, kind: type[BusForm], done: str) -> HttpResponse:
+    guest, by = guest_for(request.user, guest_id, Action.DEVICES), signed_in(request)
+    may_make = may_on(by, Action.STORAGE, guest.host)
+    if kind is NewDiskForm and not may_make:
+        raise PermissionDenied(_("You may not do this on this host."))
+    form = kind(request.POST if request.method == "POST" else None, guest=guest, by=by)
     if form.is_bound:
         operation = form.submit(address=request.META.get("REMOTE_ADDR", "")) if form.is_valid() else None
         if operation is not None:
             return _answer(request, guest, operation, done)
         form.renew()
-    context = {"section": "guests", "guest": guest, "form": form}
+    context: dict[str, Any] = {"section": "guests", "guest": guest, "form": form}
+    if kind is not DriveForm:
+        context["form"] = form if kind is DiskForm else DiskForm(guest=guest, by=by)
+        if may_make:
+            context["new"] = form if kind is NewDiskForm else NewDiskForm(guest=guest, by=by)
     return render(request, "guests/disk_form.html", context, status=422 if form.errors else 200)
 
 

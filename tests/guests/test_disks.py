@@ -228,6 +228,31 @@ def test_a_medium_is_put_in_by_several_guests_changed_and_ejected(client: Client
     assert send(client, "hda/medium/", volume=volume("b.raw").pk).status_code == 422  # no CD image
 
 
+def test_a_disk_on_a_new_volume_is_one_form(client: Client, worker: RunningWorker) -> None:
+    pool = Pool.objects.get(name="images")
+    page = client.get(f"/guests/{row('off-1').pk}/disks/add/").content.decode()
+    assert "On a new empty volume" in page
+    assert send(client, "add-new/", pool=pool.pk, size="2 GiB", bus="virtio").status_code == 302
+    assert disks(worker)["vdb"] == "/images/off-1-disk1.qcow2"
+    assert volume("off-1-disk1.qcow2").capacity_bytes == 2 * 2**30
+    assert send(client, "add-new/", pool=pool.pk, size="1 GiB", bus="virtio", name="own.img").status_code == 302
+    assert disks(worker)["vdc"] == "/images/own.img"
+    for refused, words in (
+        ({"name": "own.img"}, "already has a volume of this name"),
+        ({"name": "../own"}, "A name has letters"),
+        ({"size": "much"}, "Type a size"),
+        ({"pool": 0}, "aria-invalid"),
+    ):
+        answer = send(client, "add-new/", **({"pool": pool.pk, "size": "1 GiB", "bus": "virtio"} | refused))
+        assert answer.status_code == 422
+        assert words in answer.content.decode(), refused
+    assert sorted(disks(worker)) == ["hda", "vda", "vdb", "vdc"]
+    anna = person("anna")
+    grant(anna, Role.ADMINISTRATOR, guest=row("off-1"))
+    fields = {"pool": pool.pk, "size": "1 GiB", "bus": "virtio"}
+    assert send(signed_in(anna), "add-new/", **fields).status_code == 403
+
+
 def test_a_drive_is_added_empty_or_with_a_medium(client: Client, worker: RunningWorker) -> None:
     assert send(client, "add-drive/", volume="", bus="ide").status_code == 302
     assert send(client, "add-drive/", volume=volume("one.iso").pk, bus="sata").status_code == 302

@@ -1,0 +1,150 @@
+"""Disks and media in Chromium, on a real guest that sees them: what it sees is asked at its own text console."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.axe import findings
+from tests.labs.lab import Lab
+from tests.labs.product import Product
+from tests.live.text_client import TextClient, WebSession
+
+pytestmark = pytest.mark.timeout(240)
+
+POOL = "<pool type='dir'><name>disks</name><target><path>{}/disks</path></target></pool>"
+ISO = "<volume><name>{}.iso</name><capacity unit='MiB'>{}</capacity><target><format type='raw'/></target></volume>"
+
+
+def source(lab: Lab, guest: str, target: str, *more: str) -> str | None:
+    """Where libvirt says that a disk is; None where the guest has no such disk, "" for an empty drive."""
+    for disk in ElementTree.fromstring(lab.virsh("dumpxml", guest, *more)).iterfind("devices/disk"):
+        if (found := disk.find("target")) is not None and found.get("dev") == target:
+            stored = disk.find("source")
+            return "" if stored is None else stored.get("file", "")
+    return None
+
+
+@pytest.fixture
+def pool(lab: Lab) -> Iterator[str]:
+    """A pool with two CD images; the CD-ROM drive of web-1 has its first medium again afterwards."""
+    layout, web = lab.host.layout(), lab.uuid("web-1")
+    (layout.real / "disks").mkdir(exist_ok=True)
+    (layout.real / "disks").chmod(0o755)
+    lab.virsh("pool-define", "/dev/stdin", stdin=POOL.format(layout.seen))
+    lab.virsh("pool-start", "disks")
+    for name, mib in (("one", 2), ("two", 3)):
+        lab.virsh("vol-create", "disks", "/dev/stdin", stdin=ISO.format(name, mib))
+    medium = source(lab, web, "hda", "--inactive") or ""
+    yield str(layout.seen / "disks")
+    lab.virsh("change-media", web, "hda", medium, "--update", "--force", "--live", "--config")
+    for name in lab.virsh("vol-list", "disks").split()[::2]:
+        lab.virsh("vol-delete", name, "disks")
+    lab.virsh("pool-destroy", "disks")
+    lab.virsh("pool-undefine", "disks")
+
+
+@pytest.fixture
+def console(lab: Lab, product: Product) -> Iterator[TextClient]:
+    """The text console of web-1, at a prompt."""
+    lab.wait_until_booted("web-1")
+    session = WebSession(product.url, "admin", product.admin_password)
+    session.wait_for_console(lab.uuid("web-1"))
+    console = TextClient(session, lab.uuid("web-1"))
+    console.wait_for_prompt()
+    yield console
+    console.close()
+
+
+def said(console: TextClient, command: str, answer: str) -> None:
+    """Ask the guest until it says so."""
+    console.type(f"until {command} | grep -q '^{answer}$'; do sleep 0.2; done; echo it-$((40+2))\r".encode())
+    console.wait_for_output(b"it-42\r\n", 30)
+
+
+def test_a_disk_is_made_seen_grown_and_taken_out_and_refused_to_a_second_guest(
+    signed_in: Page, lab: Lab, pool: str, console: TextClient
+) -> None:
+    page, guest, other = signed_in, lab.uuid("web-1"), lab.uuid("backup-1")
+    page.goto(f"/guests/{guest}/devices/")
+    page.get_by_role("link", name="Add a disk").click()
+    new = page.locator("section", has=page.get_by_role("heading", name="On a new empty volume"))
+    expect(new).to_contain_text("disks")
+    assert not findings(page)
+    new.get_by_label("Size").fill("lots")
+    new.get_by_role("button", name="Make it and add the disk").click()
+    expect(page.locator("#new_disk-size_error")).to_contain_text("Type a size with its unit")
+    expect(new.get_by_label("Size")).to_have_value("lots")
+    new.get_by_label("Size").fill("8 MiB")
+    new.get_by_role("button", name="Make it and add the disk").click()
+    page.wait_for_url("**/devices/")
+    expect(page.locator("#guest-disks")).to_contain_text("web-1-disk1.qcow2")
+    said(console, "cat /sys/block/vdb/size", "16384")
+    for definition in ([], ["--inactive"]):
+        assert source(lab, guest, "vdb", *definition) == f"{pool}/web-1-disk1.qcow2"
+
+    page.goto(f"/guests/{other}/disks/add/")
+    volume = page.locator("#add_disk-volume")
+    volume.select_option(label=next(t for t in volume.locator("option").all_inner_texts() if "web-1-disk1" in t))
+    page.get_by_role("button", name="Add the disk", exact=True).click()
+    expect(page.locator("#add_disk-volume_error")).to_contain_text("Another guest uses this volume")
+    assert not findings(page)
+    assert source(lab, other, "vdb", "--inactive") is None
+
+    page.goto(f"/guests/{guest}/disks/vdb/")
+    expect(page.locator("main")).to_contain_text("web-1-disk1.qcow2 in the pool disks")
+    assert not findings(page)
+    page.get_by_label("New size").fill("4 MiB")
+    page.get_by_role("button", name="Grow").click()
+    expect(page.locator("#grow_disk-size_error")).to_contain_text("can only become larger")
+    page.get_by_label("New size").fill("24 MiB")
+    page.get_by_role("button", name="Grow").click()
+    page.wait_for_url("**/devices/")
+    said(console, "cat /sys/block/vdb/size", "49152")
+
+    page.goto(f"/guests/{guest}/disks/vdb/")
+    page.get_by_role("button", name="Take out vdb").click()
+    page.wait_for_url("**/devices/")
+    expect(page.locator("#guest-disks")).not_to_contain_text("vdb", timeout=20_000)
+    said(console, "ls /sys/block | grep -c vdb", "0")
+    assert source(lab, guest, "vdb") is None
+    assert "web-1-disk1.qcow2" in lab.virsh("vol-list", "disks")
+
+
+def test_a_medium_is_put_in_and_a_locked_tray_opens_by_force(
+    signed_in: Page, lab: Lab, pool: str, console: TextClient
+) -> None:
+    page, guest = signed_in, lab.uuid("web-1")
+
+    def put_in(name: str) -> None:
+        page.goto(f"/guests/{guest}/disks/hda/")
+        medium = page.locator("#change_medium-volume")
+        medium.select_option(label=next(t for t in medium.locator("option").all_inner_texts() if name in t))
+        page.get_by_role("button", name="Put it in", exact=True).click()
+
+    put_in("one.iso")
+    page.wait_for_url("**/devices/")
+    assert source(lab, guest, "hda") == f"{pool}/one.iso"
+    # The kernel looks for the medium when somebody opens the drive; whoever holds it open locks the tray.
+    console.type(b"until exec 5</dev/sr0; do sleep 0.2; done; echo it-$((40+2))\r")
+    console.wait_for_output(b"it-42\r\n", 30)
+    said(console, "cat /sys/block/sr0/size", "4096")
+
+    put_in("two.iso")
+    expect(page.locator("#disk-medium [role=alert]")).to_contain_text("holds the tray of hda locked")
+    expect(page.locator("#change_medium-volume option:checked")).to_contain_text("two.iso")
+    assert not findings(page)
+    assert source(lab, guest, "hda") == source(lab, guest, "hda", "--inactive") == f"{pool}/one.iso"
+    page.get_by_role("button", name="Eject the medium").click()
+    expect(page.locator("#disk-eject [role=alert]")).to_contain_text("holds the tray of hda locked")
+    page.get_by_role("button", name="Eject by force").click()
+    page.wait_for_url("**/devices/")
+    assert source(lab, guest, "hda") == source(lab, guest, "hda", "--inactive") == ""
+    expect(page.locator("#guest-disks")).to_contain_text("empty")
+    assert not findings(page)
+    page.goto("/operations/")
+    expect(page.locator("main")).to_contain_text(re.compile("Eject a medium"))
