@@ -136,8 +136,24 @@ def _refuse_used(task: Task, volume: GivenVolume, *, writes: bool, shareable: bo
     guests = [_disks_of(guest) for guest in list_guests(task.connection)]
     below = [volume.backing_path, *paths.chain_below(volume.backing_path)] if volume.backing_path else []
     found = why_not(task.row, volume.row, volume.path, below, guests, paths, writes=writes, shareable=shareable)
+    if _is_being_deleted(volume.row):
+        found = Objection(_("This volume is being deleted."))
     if found is not None:
         raise OperationRefused(found.sentence, field="volume", detail=", ".join(found.guests))
+
+
+def _is_being_deleted(row: Volume) -> bool:
+    """Whoever deletes looks for promises in turn, after saying so: one of the two is always refused."""
+    named = {"parameters__pool": str(row.pool.uuid), "parameters__volume": row.name}
+    return Operation.objects.filter(
+        host=row.pool.host_id, kind="delete_volume", state=OperationState.RUNNING, **named
+    ).exists()
+
+
+def is_promised(volume: Volume) -> bool:
+    """Whether a guest is being given it just now."""
+    running = Operation.objects.filter(state=OperationState.RUNNING, guest__isnull=False)
+    return VolumeClaim.objects.filter(key=claim_key(volume), guest__in=running.values("guest")).exists()
 
 
 def why_not(

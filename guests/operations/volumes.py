@@ -15,6 +15,7 @@ from guests.hypervisor.connection import Connection
 from guests.hypervisor.pools import get_pool
 from guests.inventory.storage import Pool, Volume, keep_format, looks_otherwise
 from guests.inventory.volume_uses import overlays_of, twins_of, uses_of, uses_on
+from guests.operations.given_volumes import is_promised
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
 from guests.operations.storage_task import (
     at_pools,
@@ -124,6 +125,8 @@ def _delete(task: HostTask) -> dict[str, Any]:
 
 def refuse_used(task: HostTask, connection: Connection, volume: Volume) -> None:
     """OperationRefused, with who uses it, where a volume is part of anything. Asks the host itself."""
+    if is_promised(volume):
+        raise OperationRefused(_("Another operation gives this volume to a guest just now."))
     used = writing.paths_in_use(connection)
     guests = used.get(volume.path, set()) | used.get(f"{volume.pool.name}/{volume.name}", set())
     if guests:

@@ -102,10 +102,12 @@ def _waits(disk: dict[str, Any], later: Mapping[str, str]) -> str:
 
 
 def _disk_row(disk: dict[str, Any], used: dict[str, Any], volume: Volume | None, waits: str) -> DiskRow:
-    """Sizes as they were measured while it runs, else as its pool tells them."""
+    """The capacity as it was measured while it runs, else as its pool tells it. What is really used the pool knows:
+    of a running guest's disk libvirt tells how far it was written since it started.
+    """
     capacity, allocation = used.get("capacity_bytes"), used.get("allocation_bytes")
-    if capacity is None and volume is not None:
-        capacity, allocation = volume.capacity_bytes, volume.allocation_bytes
+    if volume is not None:
+        capacity, allocation = capacity or volume.capacity_bytes, volume.allocation_bytes
     percent = None
     if capacity and allocation is not None and disk["source"]:
         percent = round(min(100.0, 100 * allocation / capacity), 1)

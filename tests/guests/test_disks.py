@@ -19,9 +19,9 @@ from guests.access.models import Role
 from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest
 from guests.inventory.storage import Pool, Volume
-from guests.operations import ask, new_key, wait_for_end
+from guests.operations import ask, ask_host, new_key, wait_for_end
 from guests.operations.given_volumes import claim_key
-from guests.operations.models import Operation, VolumeClaim
+from guests.operations.models import Operation, OperationState, VolumeClaim
 from tests.guests.inventory_rows import grant, make_host, person, signed_in
 from tests.guests.worker.conftest import RunningWorker, admin, domain, row, start_worker, until  # noqa: F401
 from tests.labs.host_xml import HostXml
@@ -204,6 +204,27 @@ def test_a_promise_of_a_worker_that_died_holds_nobody_up(client: Client, worker:
         assert add(client, "b.raw", guest).status_code == 302
         assert send(client, "vdb/remove/", guest).status_code == 302
         assert not VolumeClaim.objects.exists()
+
+
+def test_of_giving_and_deleting_a_volume_at_once_one_is_refused(
+    client: Client,
+    admin: User,  # noqa: F811
+    worker: RunningWorker,
+) -> None:
+    named = {"pool": str(volume("b.raw").pool.uuid), "volume": "b.raw"}
+    host, other = row("off-1").host, row("off-2")
+    under_way = {"host": host, "asked_by": admin, "asked_by_name": "admin", "state": OperationState.RUNNING}
+    deletes = Operation.objects.create(kind="delete_volume", parameters=named, idempotency_key="1", **under_way)
+    refused = add(client, "b.raw")
+    assert refused.status_code == 422
+    assert "is being deleted" in refused.content.decode()
+    deletes.delete()
+    Operation.objects.create(kind="add_disk", guest=other, parameters=named, idempotency_key="2", **under_way)
+    VolumeClaim.objects.create(key=claim_key(volume("b.raw")), guest=other)
+    operation = wait_for_end(ask_host("delete_volume", host, by=admin, key=new_key(), parameters=named), 10)
+    assert operation.state == "failed"
+    assert "gives this volume to a guest" in operation.message
+    assert add(client, "b.raw").status_code == 422
 
 
 def test_a_shareable_disk_is_given_to_two_and_a_qcow2_never(client: Client, worker: RunningWorker) -> None:
