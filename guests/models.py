@@ -9,6 +9,7 @@ from guests.inventory.models import Guest, Host, HostLease, MACUse, Revision, Ta
 from guests.inventory.networks import HostNetwork
 from guests.inventory.pictures import LookedAt, Picture
 from guests.inventory.storage import Pool, Volume
+from guests.operations.host_starts import HostBoot, StartPlace
 from guests.operations.models import MACReservation, Operation, VolumeClaim
 from guests.operations.proposals import DefinitionProposal
 
@@ -21,6 +22,7 @@ __all__ = [
     "Grant",
     "Guest",
     "Host",
+    "HostBoot",
     "HostCapabilities",
     "HostLease",
     "HostNetwork",
@@ -32,6 +34,7 @@ __all__ = [
     "Picture",
     "Pool",
     "Revision",
+    "StartPlace",
     "Tag",
     "Volume",
     "VolumeClaim",

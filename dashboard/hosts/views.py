@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.hosts.commitment import Commitment
+from dashboard.hosts.starts import starts_of
 from guests.access import Action, hosts_held, hosts_visible_to, may, may_on, visible_to
 from guests.inventory.models import Host, HostLease, HostState
 from guests.operations.models import Operation, OperationState
@@ -85,6 +86,7 @@ def host_detail(request: HttpRequest, name: str) -> HttpResponse:
         "may_create": may_on(request.user, Action.CREATE, line.host),
         "rows": _rows(request, line.host),
         "guests_shown": GUESTS_SHOWN,
+        "starts": starts_of(line.host, request.user),
     }
     part = request.headers.get("HX-Target") == "host-body"
     return render(request, "dashboard/host_detail.html#body" if part else "dashboard/host_detail.html", context)

@@ -66,7 +66,10 @@ class AutostartForm(AskingForm):
     kind = "set_autostart"
     heading = gettext_lazy("Start with the host")
     button = gettext_lazy("Save")
-    effect = gettext_lazy("It counts when its host starts the next time; nothing happens now.")
+    effect = gettext_lazy(
+        "It counts when its host starts the next time; nothing happens now. The host’s page has an order with pauses: "
+        "a guest that has a place there loses it when this is saved."
+    )
 
     autostart = forms.BooleanField(required=False, label=gettext_lazy("Start it when its host starts"))
 

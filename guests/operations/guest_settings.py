@@ -15,6 +15,7 @@ from guests.hypervisor import guest_settings as writing
 from guests.hypervisor.reading import get_guest
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.resizing import next_boot_definition
+from guests.operations.starting import leave_the_order
 from guests.operations.stored_disks import base_of_others
 
 MOST_TITLE, MOST_DESCRIPTION, MOST_NAME = 200, 4000, 255
@@ -80,6 +81,7 @@ def _autostart(task: Task) -> None:
             _("Linked clones lie over the disks of %(guest)s: it must not start.") % {"guest": task.guest.name}
         )
     writing.set_autostart(task.connection, task.uuid, on=bool(task.parameters.get("autostart")))
+    leave_the_order(task.row)
 
 
 def _boot_order(task: Task) -> None:

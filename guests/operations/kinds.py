@@ -104,6 +104,7 @@ class OperationKind:
     refusal: Callable[[AbstractBaseUser, Guest, dict[str, Any]], str] = lambda _by, _guest, _parameters: ""
     cancellable: bool = False
     replaces: frozenset[str] = frozenset()  # kinds that stop waiting for the guest once this one is asked of it
+    standing: bool = False  # nobody asks it: it follows from what somebody set before
 
 
 def beyond_memory(by: AbstractBaseUser, guest: Guest, parameters: dict[str, Any]) -> str:

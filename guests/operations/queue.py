@@ -43,7 +43,7 @@ def ask(
     Raises PermissionDenied where the person may not, or not so much (recorded as denied), KeyError for an unknown kind.
     """
     found = KINDS[kind]
-    if not may(by, found.action, guest):
+    if found.standing or not may(by, found.action, guest):
         record(f"guest.{kind}", by=by, guest=guest, outcome="denied", address=address)
         raise RecordedDenial(_("You may look at this guest, but not do this."))
     if refusal := found.refusal(by, guest, parameters or {}):

@@ -175,17 +175,13 @@ def _outcome(
     next_event: Callable[[float], GuestEvent | None],
 ) -> Outcome:
     operation = running.operation
-    kind, guest, asker = kind_of(operation), operation.guest, operation.asker
-    if asker is None or not may_do(asker, operation):
-        return Outcome(OperationState.DENIED, _("The right to do this was taken away before it began."))
+    kind, guest = kind_of(operation), operation.guest
+    if refusal := _denied(operation, kind):
+        return Outcome(OperationState.DENIED, refusal)
     if isinstance(kind, HostOperationKind):
-        if refusal := kind.refusal(asker, operation.host, operation.parameters):
-            return Outcome(OperationState.DENIED, refusal)
         return Outcome(OperationState.DONE, after=kind.run(host_task(operation, connect, inventory, running)))
     assert isinstance(kind, OperationKind)
     assert guest is not None
-    if refusal := kind.refusal(asker, guest, operation.parameters):
-        return Outcome(OperationState.DENIED, refusal)
     task = Task(
         connect=connect,
         uuid=guest.uuid,
@@ -198,6 +194,20 @@ def _outcome(
         inventory=inventory,
     )
     return Outcome(OperationState.DONE, after=kind.run(task))
+
+
+def _denied(operation: Operation, kind: OperationKind | HostOperationKind | None) -> str:
+    """Why its asker may not do it (any more), or ""."""
+    if isinstance(kind, OperationKind) and kind.standing:
+        return ""
+    asker = operation.asker
+    if asker is None or not may_do(asker, operation):
+        return _("The right to do this was taken away before it began.")
+    if isinstance(kind, HostOperationKind):
+        return kind.refusal(asker, operation.host, operation.parameters)
+    assert kind is not None
+    assert operation.guest is not None
+    return kind.refusal(asker, operation.guest, operation.parameters)
 
 
 def host_task(

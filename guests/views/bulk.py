@@ -79,7 +79,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
 def _allowed(request: HttpRequest, kind: str, ids: list[UUID]) -> list[Guest]:
     """The guests in the order asked; Http404 where one is not seen, PermissionDenied where this is not theirs."""
     seen = visible_to(request.user).filter(pk__in=ids, gone_at=None)
-    found = {guest.pk: guest for guest in seen.select_related("host").prefetch_related("tags")}
+    found = {guest.pk: guest for guest in seen.select_related("host", "start_place").prefetch_related("tags")}
     if len(found) != len(ids):
         raise Http404(_("Nothing was done: one of the guests is not there any more."))
     theirs = set(visible_to(request.user, BULK_ACTS[kind].action).filter(pk__in=ids).values_list("pk", flat=True))

@@ -72,7 +72,9 @@ def _autostart(kind: str, guests: list[Guest], _by: AbstractBaseUser, _typed: Qu
 def _autostart_of(guest: Guest, wanted: bool) -> Wish:
     if guest.privileged or not guest.persistent:
         return Wish(guest, _("not possible: it is the host itself, or transient"))
-    if guest.autostart != wanted:
+    # Taking it away takes a guest out of the order of its host, too.
+    starts = guest.autostart or (not wanted and hasattr(guest, "start_place"))
+    if starts != wanted:
         asked, before = {"autostart": wanted}, {"autostart": guest.autostart}
         return Wish(guest, kind="set_autostart", parameters=asked, before=before)
     if wanted:

@@ -31,6 +31,7 @@ from guests.operations.definition_checks import why_not_editable
 from guests.operations.destinations import why_it_stays
 from guests.operations.kinds import KINDS
 from guests.operations.models import Operation
+from guests.operations.starting import start_order_of
 from guests.resources import Virtualisation
 from guests.views.console_choices import ConsoleChoice, console_choices
 from guests.views.device_rows import DiskRow, NICRow, disk_rows, nic_rows
@@ -209,6 +210,14 @@ class GuestCards:
     @cached_property
     def pending(self) -> str:
         return pending_words(self.guest)
+
+    @property
+    def starts_with_host(self) -> str:
+        """Whether, and how: by libvirt, or at its place in the order of its host."""
+        place = None if self.guest.autostart else start_order_of(self.guest)["place"]
+        if place is not None:
+            return _("in the order of its host, at place %(place)d") % {"place": place}
+        return _("yes") if self.guest.autostart else _("no")
 
     # The cards.
 

@@ -21,6 +21,7 @@ from guests.errors import HypervisorError, HypervisorUnreachable
 from guests.hypervisor.connection import Connection, open_connection
 from guests.inventory.leases import LeaseLost
 from guests.operations.host_kinds import HostOperationKind, kind_of
+from guests.operations.host_starts import start_what_is_due
 from guests.operations.kinds import OperationKind
 from guests.operations.models import Operation, OperationState
 from guests.operations.running import Outcome, RunningOperation, claim, end_operation, run_operation
@@ -86,12 +87,15 @@ class ActionThread:
     def _run(self) -> None:
         abandoned_marked = False
         while not self._stopped:
+            seconds = SAFETY_SECONDS
             try:
                 with database_work():
                     if not abandoned_marked:
                         mark_abandoned(self._service.lease)
                         abandoned_marked = True
                     self._settle()
+                    if self._service.is_up:
+                        seconds = min(seconds, start_what_is_due(self._service.lease) or seconds)
                     self._dispatch()
             except LeaseLost:
                 self._service.lose_lease()
@@ -100,7 +104,7 @@ class ActionThread:
                 logger.info("host %s: %s", self._service.name, error.detail or error)
             except DatabaseError:
                 logger.exception("the queue of host %s could not be read", self._service.name)
-            self._wake.wait(SAFETY_SECONDS)
+            self._wake.wait(seconds)
             self._wake.clear()
         self._lanes.close()
 

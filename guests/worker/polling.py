@@ -19,12 +19,13 @@ from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
 from guests.hypervisor.networks import list_networks
 from guests.hypervisor.pool_events import watch_pools
-from guests.hypervisor.reading import free_memory_kib, host_facts, list_guests, list_stats
+from guests.hypervisor.reading import free_memory_kib, host_facts, list_guests, list_stats, up_seconds
 from guests.inventory.capabilities import keep_offers
 from guests.inventory.host_rows import fact_columns, write_host_state
 from guests.inventory.leases import LeaseLost
 from guests.inventory.models import HostState
 from guests.inventory.networks import keep_networks
+from guests.operations.host_starts import tell_uptime
 from guests.worker.backoff import Backoff
 from guests.worker.database import database_work, with_own_connection
 
@@ -141,6 +142,8 @@ class Polling:
         read_at = time.monotonic()
         with self._service.asking:
             facts, guests, networks = host_facts(connection), list_guests(connection), list_networks(connection)
+            seconds_up = up_seconds(connection)
+        tell_uptime(self._service.lease, seconds_up)
         self._service.inventory.resync(guests, read_at, seen_at=timezone.now(), **fact_columns(facts))
         keep_networks(self._service.lease, networks)
 

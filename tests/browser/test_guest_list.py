@@ -17,6 +17,7 @@ PATHS = [
     "/guests/?q=nothing-like-this",
     "/hosts/",
     "/hosts/lab/",
+    "/hosts/lab/starts/",
     "/operations/",
     "/find/?q=99999",
     "/nowhere/",

@@ -10,9 +10,16 @@ from django.utils import timezone
 
 from guests.access.models import Role
 from guests.inventory.models import HostLease, HostState
+from guests.operations.host_starts import HostBoot, StartPlace
+from guests.operations.models import Operation
 from tests.guests.inventory_rows import GIB, grant, make_guest, make_host, person, signed_in
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_worker_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guests.forms.start_order_form.WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -88,3 +95,38 @@ def test_no_host_says_how_to_name_one(admin: Client) -> None:
 def test_only_safe_methods(admin: Client) -> None:
     make_host()
     assert admin.post("/hosts/").status_code == admin.post("/hosts/kvm-01/").status_code == 405
+
+
+def test_a_host_shows_which_guests_start_with_it_and_an_operator_of_some_orders_those(admin: Client) -> None:
+    host = make_host()
+    HostBoot.objects.create(host=host, up_seconds=5, told_at=timezone.now())
+    mine, other = make_guest(host, "mine", autostart=True), make_guest(host, "other", autostart=True)
+    new = make_guest(host, "new", state="shut-off")
+    StartPlace.objects.create(guest=other, place=4, wait_seconds=30)
+    text = " ".join(admin.get("/hosts/kvm-01/").content.decode().split())
+    assert "30 s" in text and "at once" in text and "/hosts/kvm-01/starts/" in text
+    user = person("op")
+    for guest in (mine, new):
+        grant(user, Role.OPERATOR, guest=guest)
+    grant(user, Role.WATCHER, guest=other)
+    client = signed_in(user)
+    form = client.get("/hosts/kvm-01/starts/").content.decode()
+    assert f"place-{mine.pk}" in form and f"place-{other.pk}" not in form
+    typed = {f"place-{mine.pk}": "1", f"wait-{mine.pk}": "20", f"place-{other.pk}": "2", "add": str(new.pk), "key": "k"}
+    refused = client.post("/hosts/kvm-01/starts/", typed)
+    assert refused.status_code == 422 and "Give it a number." in refused.content.decode()
+    assert client.post("/hosts/kvm-01/starts/", {**typed, "add": str(other.pk)}).status_code == 422
+    assert not Operation.objects.exists()
+    for _ in range(2):  # a form that is sent twice asks once
+        assert client.post("/hosts/kvm-01/starts/", {**typed, "place-add": "3"}).status_code == 302
+    asked = {o.guest: (o.kind, o.parameters, o.before) for o in Operation.objects.all()}
+    before = {"place": None, "wait_seconds": 0, "autostart": True}
+    assert asked == {
+        mine: ("set_start_order", {"place": 1, "wait_seconds": 20}, before),
+        new: ("set_start_order", {"place": 3, "wait_seconds": 0}, before | {"autostart": False}),
+    }
+    watcher = person("watcher")
+    grant(watcher, Role.WATCHER, host=host)
+    assert "/starts/" not in signed_in(watcher).get("/hosts/kvm-01/").content.decode()
+    assert signed_in(watcher).get("/hosts/kvm-01/starts/").status_code == 403
+    assert signed_in(person("nobody")).get("/hosts/kvm-01/starts/").status_code == 404
