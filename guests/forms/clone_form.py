@@ -13,12 +13,13 @@ from guests.access import Action, may_on
 from guests.forms.asking_form import AskingForm
 from guests.hypervisor.new_guest import NAME
 from guests.inventory.models import Guest
-from guests.operations.cloning import (
+from guests.operations.clone_rules import (
     cloned_disks,
     room_missing,
     why_no_clone,
     why_not_copied,
     why_not_linked,
+    why_not_linked_at_all,
 )
 from guests.operations.stored_disks import StoredDisk, base_of_others
 
@@ -37,7 +38,7 @@ class CloneForm(AskingForm):
     def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
         super().__init__(data, guest=guest, by=by)
         self.disks: list[StoredDisk] = cloned_disks(guest)
-        self.why_not = why_no_clone(guest)
+        self.why_not = why_no_clone(guest, guest.host.driver)
         if not may_on(by, Action.CREATE, guest.host):
             self.why_not = _("You may not make new guests on %(host)s.") % {"host": guest.host.name}
         self.ways = {FULL: self._why_not_full(), LINKED: self._why_not_linked()}
@@ -50,8 +51,8 @@ class CloneForm(AskingForm):
     def _why_not_linked(self) -> str:
         if not self.disks:
             return _("It has no disk that a clone could lie over.")
-        if self.guest.autostart:
-            return _("It starts with its host, and must not start once others lie over its disks: end that first.")
+        if why := why_not_linked_at_all(self.guest):
+            return why
         return " ".join(f"{disk.target}: {why}" for disk in self.disks if (why := why_not_linked(disk)))
 
     @property

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import libvirt
-from django.utils.translation import gettext as _
 from lxml import etree
 
-from guests.errors import OperationRefused
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.reading import find_domain
@@ -44,10 +42,7 @@ def define_clone(
     """Make the host know the clone; nothing starts. `macs`: one for each NIC, in order; `disks`: by target, those that
     are its own. Other disks and media it shares with its source.
     """
-    domain, root = next_boot_tree(c, source)
-    with translated_errors(domain.name()):
-        if domain.ID() >= 0:
-            raise OperationRefused(_("%s runs: shut it off first.") % domain.name())
+    _domain, root = next_boot_tree(c, source)
     make_clone(root, uuid=uuid, name=name, macs=macs, disks=disks)
     with translated_errors(name):
         c.raw.defineXML(etree.tostring(root, encoding="unicode"))

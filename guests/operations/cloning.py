@@ -1,14 +1,16 @@
-"""Cloning a guest that is off: its disks are copied, or the clone's lie over them; all else of it is new or shared.
+"""Cloning a guest: its disks are copied, or the clone's lie over them; all else of it is new or shared.
 
 full    every disk that the guest writes to is copied within its pool; afterwards the two have nothing in common
 linked  the clone's disks keep only the differences: what the source has on its disks must never change again, so the
         source is not started any more while there are such clones
+A guest that runs can be copied only, where its hypervisor can tell all its disks as of one moment: QEMU.
 CD images and read-only disks are shared. When a step fails, those before it are undone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -19,90 +21,32 @@ from guests import resources
 from guests.access import Action, may_on
 from guests.errors import HypervisorError, HypervisorUnreachable, OperationRefused
 from guests.hypervisor import cloning as hypervisor
-from guests.hypervisor import new_volumes, writing
+from guests.hypervisor import new_volumes, running_copy, writing
 from guests.hypervisor.cloning import Base, ClonedDisk
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.new_guest import NAME, has_guest_named
 from guests.hypervisor.new_volumes import Place
 from guests.inventory.models import Guest
 from guests.inventory.storage import keep_format
+from guests.operations.clone_rules import (
+    cloned_disks,
+    room_missing,
+    volume_name,
+    why_no_clone,
+    why_not_copied,
+    why_not_linked,
+    why_not_linked_at_all,
+)
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.long_call import own_connection, run_long_call
 from guests.operations.mac_pools import reserve_mac
 from guests.operations.resizing import refuse_if_changed
-from guests.operations.stored_disks import StoredDisk, stored_disks
-from guests.units import size_text
+from guests.operations.stored_disks import StoredDisk
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
-FILE_POOLS = {"dir", "fs", "netfs"}
-COPIED = {"raw", "qcow2"}
-
-
-def why_no_clone(guest: Guest | resources.Guest) -> str:
-    """Why the guest cannot be cloned now, whatever its disks are; "" where it can."""
-    names = {"guest": guest.name}
-    if guest.privileged:
-        return _("%(guest)s is its host: there is no clone of it.") % names
-    if not guest.persistent:
-        return _("%(guest)s is transient: there is no definition to clone.") % names
-    if resources.GuestState(guest.state).is_active:
-        return _("%(guest)s runs, and what it has in memory is not on its disks: shut it off first.") % names
-    if guest.saved:
-        return _("%(guest)s is saved to the disk of its host: restore it or discard that first.") % names
-    return ""
-
-
-def why_not_copied(disk: StoredDisk) -> str:
-    """Why the disk of a clone cannot be made from this one; "" where it can."""
-    if disk.shareable:
-        return _("It is shared with other guests: take it out first, and give it to the clone afterwards.")
-    if disk.volume is None or not disk.volume.pool.active:
-        return _("It lies in no active storage pool of the host.")
-    if disk.format not in COPIED:
-        return _("Its format is %(format)s; raw and qcow2 can be copied.") % {"format": disk.format or "?"}
-    return ""
-
-
-def why_not_linked(disk: StoredDisk) -> str:
-    """Why the disk of a clone cannot lie over this one; "" where it can."""
-    if why := why_not_copied(disk):
-        return why
-    if disk.volume is not None and disk.volume.pool.kind not in FILE_POOLS:
-        return _("Its pool keeps no qcow2 files.")
-    return ""
-
-
-def room_missing(disks: list[StoredDisk]) -> str:
-    """Why copies of these disks have no room in their pools; "" where they have."""
-    needed: dict[int, int] = {}
-    pools = {disk.volume.pool.pk: disk.volume.pool for disk in disks if disk.volume}
-    for disk in disks:
-        if disk.volume:
-            needed[disk.volume.pool.pk] = needed.get(disk.volume.pool.pk, 0) + (disk.allocation or 0)
-    for pk, size in needed.items():
-        if size > pools[pk].available_bytes:
-            return _("The pool %(pool)s has %(free)s free, and the copies need %(needed)s.") % {
-                "pool": pools[pk].name,
-                "free": size_text(pools[pk].available_bytes),
-                "needed": size_text(size),
-            }
-    return ""
-
-
-def cloned_disks(guest: Guest) -> list[StoredDisk]:
-    """The disks of its next boot that a clone needs of its own."""
-    later = {(disk["target"], disk["source"]) for disk in (guest.next_boot or guest.definition).get("disks", [])}
-    return [disk for disk in stored_disks(guest) if disk.is_written and (disk.target, disk.source) in later]
-
-
-def volume_name(name: str, disk: StoredDisk, *, linked: bool) -> str:
-    """How the volume of a clone's disk is called."""
-    assert disk.volume is not None
-    if disk.volume.pool.kind not in FILE_POOLS:
-        return f"{name}-{disk.target}"
-    return f"{name}-{disk.target}.{'qcow2' if linked or disk.format == 'qcow2' else 'img'}"
+LOOK_SECONDS = 0.5
 
 
 class _Clone:
@@ -112,6 +56,7 @@ class _Clone:
         self.task, self.connection = task, connection
         self.name, self.uuid = str(task.parameters.get("name")), uuid4()
         self.linked, self.disks = bool(task.parameters.get("linked")), cloned_disks(task.row)
+        self.runs = task.guest.state.is_active
         self.ways_back: list[tuple[str, Callable[[], None]]] = []
         self.volumes: list[str] = []
         self.total = 0 if self.linked else sum(disk.allocation or 0 for disk in self.disks)
@@ -123,7 +68,7 @@ class _Clone:
         macs = [reserve_mac(self.task.row) for _nic in self._next_boot().nics]
         self.task.progress.sending()
         try:
-            made = {disk.target: self._disk(disk) for disk in self.disks}
+            made = self._running_copies() if self.runs else {disk.target: self._disk(disk) for disk in self.disks}
             hypervisor.define_clone(
                 self.connection, self.task.uuid, uuid=self.uuid, name=self.name, macs=macs, disks=made
             )
@@ -154,7 +99,7 @@ class _Clone:
     def _refuse(self) -> None:
         """What does not fit (any more)."""
         refuse_if_changed(self.task)
-        if why := why_no_clone(self.task.guest):
+        if why := why_no_clone(self.task.guest, self.task.row.host.driver):
             raise OperationRefused(why)
         if not NAME.fullmatch(self.name):
             raise OperationRefused(
@@ -165,22 +110,16 @@ class _Clone:
             names = {"host": self.task.row.host.name, "guest": self.name}
             raise OperationRefused(_("%(host)s has a guest %(guest)s already.") % names, field="name")
         known = {(disk.target, disk.source) for disk in self.disks}
-        now = {
-            (disk.target, disk.source)
-            for disk in self._next_boot().disks
-            if disk.source and not disk.readonly and disk.device != "cdrom"
-        }
-        if known != now:
+        definitions = [definition for definition in (self.task.guest.live, self.task.guest.next_boot) if definition]
+        if any(known != _written_in(definition) for definition in definitions):
             raise OperationRefused(_("The disks of this guest changed since you opened the form: look at it again."))
         for disk in self.disks:
             if why := why_not_linked(disk) if self.linked else why_not_copied(disk):
                 raise OperationRefused(f"{disk.target}: {why}")
-            self._refuse_disguised(disk)
-        if self.linked and self.task.guest.autostart:
-            raise OperationRefused(
-                _("%(guest)s starts with its host, and must not start once others lie over its disks: end that first.")
-                % {"guest": self.task.guest.name}
-            )
+            if not self.runs:  # a hypervisor that runs it reads it in the format of its definition
+                self._refuse_disguised(disk)
+        if self.linked and (why := why_not_linked_at_all(self.task.guest)):
+            raise OperationRefused(why)
         if not self.linked and (why := room_missing(self.disks)):
             raise OperationRefused(why)
 
@@ -207,12 +146,53 @@ class _Clone:
         else:
             self._copy(place, source, disk)
             made = new_volumes.get_volume(self.connection, place)
-        self.volumes.append(f"{volume.pool.name}/{place[1]}")
-        self.ways_back.append((self.volumes[-1], lambda: new_volumes.delete_volume(self.connection, place)))
         format = "qcow2" if self.linked else disk.format
-        keep_format(self.task.inventory.lease, volume.pool.uuid, place[1], format)
+        self._made_volume(disk, place, format)
+        self._refuse_if_cancelled()  # libvirt has no call that ends a copy
         base = Base(found.kind, found.path, disk.format, is_whole=not found.backing_path) if self.linked else None
         return ClonedDisk(made.kind, made.path, format, base)
+
+    def _made_volume(self, disk: StoredDisk, place: Place, format: str) -> None:
+        assert disk.volume is not None
+        self.volumes.append(f"{disk.volume.pool.name}/{place[1]}")
+        self.ways_back.append((self.volumes[-1], lambda: new_volumes.delete_volume(self.connection, place)))
+        keep_format(self.task.inventory.lease, place[0], place[1], format)
+
+    def _running_copies(self) -> dict[str, ClonedDisk]:
+        """Volumes for all disks, filled together with what these hold at one moment."""
+        made = {}
+        for disk in self.disks:
+            assert disk.volume is not None
+            place: Place = (disk.volume.pool.uuid, volume_name(self.name, disk, linked=False))
+            size = running_copy.size_of_disk(self.connection, self.task.uuid, disk.target)
+            volume = new_volumes.make_disk(self.connection, place, capacity_bytes=size, format=disk.format)
+            self._made_volume(disk, place, disk.format)
+            made[disk.target] = ClonedDisk(volume.kind, volume.path, disk.format)
+        if made:
+            running_copy.begin_copy(self.connection, self.task.uuid, made)
+            self._wait_for_copies()
+        return made
+
+    def _wait_for_copies(self) -> None:
+        try:
+            while (progress := running_copy.copy_under_way(self.task.connection, self.task.uuid)) is not None:
+                self.task.progress.under_way(*progress)
+                if self.task.progress.is_cancelled():
+                    self._end_copies()
+                self.task.next_event(LOOK_SECONDS)
+        except HypervisorError:
+            self._end_copies()  # before what they fill is deleted
+            raise
+        self._refuse_if_cancelled()
+        running_copy.refuse_failed_copy(self.connection, self.task.uuid)
+
+    def _end_copies(self) -> None:
+        with suppress(HypervisorError):  # over already, or not to be ended just now: asked again
+            writing.abort_job(self.connection, self.task.uuid)
+
+    def _refuse_if_cancelled(self) -> None:
+        if self.task.progress.is_cancelled():
+            raise OperationRefused(_("Cancelled."))
 
     def _copy(self, place: Place, source: Place, disk: StoredDisk) -> None:
         def tell() -> None:
@@ -243,6 +223,15 @@ class _Clone:
         return _("This could not be taken back, and remains on the host: %(what)s.") % {"what": ", ".join(remains)}
 
 
+def _written_in(definition: resources.Definition) -> set[tuple[str, str]]:
+    """Target and source of each disk that a guest writes to."""
+    return {
+        (disk.target, disk.source)
+        for disk in definition.disks
+        if disk.source and not disk.readonly and disk.device != "cdrom"
+    }
+
+
 def _clone(task: Task) -> dict[str, Any]:
     with own_connection(task) as connection:
         return _Clone(task, connection).run()
@@ -261,5 +250,13 @@ def _no_new_guests(by: AbstractBaseUser, guest: Guest, _parameters: dict[str, An
 
 
 CLONE_GUEST = register(
-    OperationKind("clone_guest", gettext_lazy("Clone"), Action.DEVICES, _clone, _cannot_be_read, refusal=_no_new_guests)
+    OperationKind(
+        "clone_guest",
+        gettext_lazy("Clone"),
+        Action.DEVICES,
+        _clone,
+        _cannot_be_read,
+        refusal=_no_new_guests,
+        cancellable=True,
+    )
 )
