@@ -45,6 +45,7 @@ def act(command: str, data_dir: Path, host: DemoHost) -> None:
         case "up":
             data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             host.up(see_to_image(data_dir / "guest-image"))
+            host.see_to_pool()
             place.link_from(data_dir, host.directory)
             print(host.uri)
         case "down":

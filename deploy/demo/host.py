@@ -17,6 +17,7 @@ from deploy.demo.guests import GUESTS, Layout, Nic, definition
 from deploy.demo.processes import Process, wait_until
 
 # Nothing of the caller's settings reaches the daemon.
+POOL = "images"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -146,6 +147,14 @@ class DemoHost(ABC):
         for guest in GUESTS:
             if guest.running and guest.uuid not in running and (start or guest in missing):
                 self.virsh("start", guest.uuid)
+
+    def see_to_pool(self) -> None:
+        """A pool of the directory with kernel, initrd and medium: a guest can be created from the first hour on."""
+        if POOL not in self.virsh("pool-list", "--all", "--name").split():
+            self.virsh("pool-define-as", POOL, "dir", "--target", str(self.layout().seen))
+            self.virsh("pool-autostart", POOL)
+        if POOL not in self.virsh("pool-list", "--name").split():
+            self.virsh("pool-start", POOL)
 
     def _nic(self) -> Nic:
         """How this host can connect its guests."""

@@ -84,11 +84,16 @@ class CreateForm(CreateFields):
         if "pool" in self.fields:
             self._field("pool").choices = pool_choices(self.choices.pools)
         if self.chosen_source == Source.KERNEL:
+            self.initial.setdefault("cmdline", "console=tty0 console=ttyS0" if self._is_full else "console=hvc0")
             self.fields["size"].required = self.fields["pool"].required = False
             self.fields["size"].help_text = _("Empty: it has no disk.")
         networks = self.choices.networks()
         self._field("network").choices = networks
         self.initial.setdefault("network", networks[0][0])
+
+    @property
+    def _is_full(self) -> bool:
+        return self.offer is None or self.offer.is_full
 
     def _fill(self) -> list[Volume]:
         """Fill the fields that name a volume; all the volumes in them."""

@@ -110,6 +110,7 @@ def test_second_up_finds_it_up_and_down_leaves_nothing(demo: Callable[[str], str
     demo("stop")
     assert "stopped" in demo("status")
     demo("start")
+    assert demo_host(directory).virsh("pool-list", "--name").split() == ["images"]  # to create guests from
     guests = demo_host(directory).virsh("list", "--name").split()
     assert sorted(guests) == ["db-1", "web-1"]
     demo("down")
