@@ -4,6 +4,7 @@ from guests.access.models import Grant
 from guests.access.tokens import APIToken
 from guests.audit.models import AuditLink, AuditRecord
 from guests.inventory.capabilities import HostCapabilities
+from guests.inventory.cpus import HostCPUs, VCPUFigures
 from guests.inventory.definitions import DefinitionVersion, LiveDefinition
 from guests.inventory.models import Guest, Host, HostLease, MACUse, Revision, Tag
 from guests.inventory.networks import HostNetwork
@@ -23,6 +24,7 @@ __all__ = [
     "Guest",
     "Host",
     "HostBoot",
+    "HostCPUs",
     "HostCapabilities",
     "HostLease",
     "HostNetwork",
@@ -36,6 +38,7 @@ __all__ = [
     "Revision",
     "StartPlace",
     "Tag",
+    "VCPUFigures",
     "Volume",
     "VolumeClaim",
 ]

@@ -61,6 +61,38 @@ class VCPUs:
 
 
 @dataclass(frozen=True, slots=True)
+class CPU:
+    """`<cpu>`: the processor that a guest sees."""
+
+    mode: str = ""  # custom, host-model, host-passthrough, maximum; "": the hypervisor's own
+    model: str = ""  # of mode custom: Haswell, qemu64 …
+    sockets: int = 0  # 0: no topology is told, each vCPU is a socket
+    dies: int = 1
+    cores: int = 0
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Where one vCPU may run; `cpus` is a set of physical CPUs: "0-3,7"."""
+
+    vcpu: int
+    cpus: str
+
+
+@dataclass(frozen=True, slots=True)
+class CPUTuning:
+    """`<cputune>`: how a guest's vCPUs share the CPUs of their host. Caps are percent of one CPU, None for none."""
+
+    weight: int | None = None  # None: the hypervisor's own
+    cap_percent: int | None = None  # of the guest as a whole
+    vcpu_cap_percent: int | None = None  # of each vCPU
+    pins: tuple[Pin, ...] = ()
+    emulator: str = ""  # where the emulator's own threads may run; "": anywhere
+    every: str = ""  # where vCPUs without a pin may run; "": anywhere
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """One `<disk>`: what the guest sees (target, device, bus) and what stores it."""
 
@@ -209,6 +241,8 @@ class Definition:
     graphics: tuple[Graphics, ...]
     shares_clipboard: bool = False  # a qemu-vdagent channel that may copy and paste
     boot_order: tuple[str, ...] = ()  # from what it is booted, first things first: "disk:vda", "nic:52:54:00:…"
+    cpu: CPU = CPU()
+    tuning: CPUTuning = CPUTuning()
 
 
 @dataclass(frozen=True, slots=True)

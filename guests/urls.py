@@ -28,6 +28,7 @@ from guests.views import (
     snapshots,
     storage,
     storage_acts,
+    vcpu_tuning,
 )
 
 app_name = "guests"
@@ -78,6 +79,8 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/snapshots/<str:snapshot>/delete/", snapshots.delete, name="delete-snapshot"),
     path("guests/<uuid:guest_id>/memory/", resizing.resize_memory, name="resize-memory"),
     path("guests/<uuid:guest_id>/vcpus/", resizing.resize_vcpus, name="resize-vcpus"),
+    path("guests/<uuid:guest_id>/tuning/", vcpu_tuning.tuning, name="tuning"),
+    path("guests/<uuid:guest_id>/tuning/<slug:what>/", vcpu_tuning.tune, name="tune"),
     path("guests/<uuid:guest_id>/revert/<slug:what>/", resizing.revert, name="revert"),
     path("guests/<uuid:guest_id>/disks/add/", disks.add, name="add-disk"),
     path("guests/<uuid:guest_id>/disks/add-new/", disks.add_new, name="add-new-disk"),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from lxml import etree
 
+from guests.hypervisor.cpu_xml import parse_cpu, parse_tuning
 from guests.hypervisor.device_xml import parse_disk, parse_graphics, parse_nic, parse_text_consoles
 from guests.hypervisor.xml_document import UnreadableDefinition, attribute, number, parse_document, text_of
 from guests.resources import Definition, Memory, VCPUs, Virtualisation
@@ -53,6 +54,8 @@ def parse_definition(xml: str) -> Definition:
         graphics=tuple(parse_graphics(graphics) for graphics in root.iterfind("devices/graphics")),
         boot_order=_boot_order(root),
         shares_clipboard=root.find(CLIPBOARD) is not None,
+        cpu=parse_cpu(root),
+        tuning=parse_tuning(root),
     )
 
 

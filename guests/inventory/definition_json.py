@@ -6,7 +6,19 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from guests.resources import NIC, Definition, Disk, Graphics, Memory, TextConsole, VCPUs, Virtualisation
+from guests.resources import (
+    CPU,
+    NIC,
+    CPUTuning,
+    Definition,
+    Disk,
+    Graphics,
+    Memory,
+    Pin,
+    TextConsole,
+    VCPUs,
+    Virtualisation,
+)
 
 
 def definition_to_json(definition: Definition) -> dict[str, Any]:
@@ -18,6 +30,7 @@ def definition_to_json(definition: Definition) -> dict[str, Any]:
         found[name] = list(found[name])
     for disk in found["disks"]:
         disk["backing"] = list(disk["backing"])
+    found["tuning"]["pins"] = list(found["tuning"]["pins"])
     return found
 
 
@@ -35,6 +48,8 @@ def definition_from_json(found: dict[str, Any]) -> Definition:
             "text_consoles": tuple(TextConsole(**console) for console in found["text_consoles"]),
             "graphics": tuple(Graphics(**graphics) for graphics in found["graphics"]),
             "boot_order": tuple(found.get("boot_order", ())),
+            "cpu": CPU(**found.get("cpu", {})),
+            "tuning": _tuning(found.get("tuning", {})),
         }
     )
 
@@ -42,3 +57,7 @@ def definition_from_json(found: dict[str, Any]) -> Definition:
 def disk_from_json(found: dict[str, Any]) -> Disk:
     """One of its disks, also as an older version wrote it."""
     return Disk(**{**found, "backing": tuple(found.get("backing", ()))})
+
+
+def _tuning(found: dict[str, Any]) -> CPUTuning:
+    return CPUTuning(**{**found, "pins": tuple(Pin(**pin) for pin in found.get("pins", ()))})

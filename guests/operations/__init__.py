@@ -18,6 +18,7 @@ from guests.operations import (  # each registers its kinds
     snapshots,
     starting,
     text_devices,
+    vcpu_tuning,
     vcpus,
     volumes,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "snapshots",
     "starting",
     "text_devices",
+    "vcpu_tuning",
     "vcpus",
     "volumes",
     "wait_for_end",

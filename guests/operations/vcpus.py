@@ -55,7 +55,13 @@ def _refuse_over_maximum(task: Task, count: int, definition: resources.Definitio
 def _set_maximum(task: Task) -> dict[str, Any]:
     count = whole_number(task.parameters, "count", "maximum")
     refuse_if_changed(task)
-    next_boot_definition(task)
+    later = next_boot_definition(task)
+    if later.cpu.sockets and count != later.vcpus.maximum:
+        raise OperationRefused(
+            _("%(guest)s has %(maximum)d vCPUs by its topology: change that first, under “In depth”.")
+            % {"guest": task.guest.name, "maximum": later.vcpus.maximum},
+            field="maximum",
+        )
     task.progress.sending()
     writing.set_maximum_vcpus(task.connection, task.uuid, count)
     return _after(task)

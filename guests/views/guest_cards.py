@@ -68,6 +68,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "access": ("header",),  # its forms stay as they are typed
     "migrate": ("header",),
     "setup": ("header",),
+    "tuning": ("header",),
     "snapshots": ("header", "snapshot_tree"),
     "snapshot_revert": ("header",),
     "snapshot_delete": ("header",),

@@ -17,10 +17,13 @@ from guests.errors import AuthenticationFailed, HypervisorError, HypervisorUnrea
 from guests.hypervisor.capabilities import read_offers
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
+from guests.hypervisor.host_cpus import read_cpus
 from guests.hypervisor.networks import list_networks
 from guests.hypervisor.pool_events import watch_pools
 from guests.hypervisor.reading import free_memory_kib, host_facts, list_guests, list_stats, up_seconds
+from guests.hypervisor.vcpu_tuning import cpu_models
 from guests.inventory.capabilities import keep_offers
+from guests.inventory.cpus import keep_cpus
 from guests.inventory.host_rows import fact_columns, write_host_state
 from guests.inventory.leases import LeaseLost
 from guests.inventory.models import HostState
@@ -151,9 +154,11 @@ class Polling:
         """Once a connection, and after the guests: libvirt may try each emulator first, which takes seconds."""
         self._asking_since = time.monotonic()
         with self._service.asking:
-            offers = read_offers(connection)
+            offers, cpus = read_offers(connection), read_cpus(connection)
+            names = cpu_models(connection)
         with database_work():
             keep_offers(self._service.lease, offers)
+            keep_cpus(self._service.lease, cpus, names)
         self._asking_since = None
 
     def _tick_until_closed(self, connection: Connection) -> None:
