@@ -157,11 +157,10 @@ def _grow(task: Task) -> dict[str, Any]:
     if volume is not None and size - before > (free := free_bytes(task.connection, volume.pool.uuid)):
         raise OperationRefused(_("Its pool has %(size)s free.") % {"size": size_text(free)}, field="size")
     task.progress.sending()
+    if volume is not None and (not _runs(task) or volume.kind == "block"):
+        grow_volume(task.connection, volume.pool.uuid, volume.name, size)  # QEMU makes files larger, no devices
     if _runs(task):
         writing.grow_disk(task.connection, task.uuid, target, size)
-    else:
-        assert volume is not None  # or its capacity was not known
-        grow_volume(task.connection, volume.pool.uuid, volume.name, size)
     return {"from_bytes": before, "bytes": _capacity(task, disk, volume)}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from guests import resources
@@ -136,18 +137,19 @@ def _refuse_used(task: Task, volume: GivenVolume, *, writes: bool, shareable: bo
     guests = [_disks_of(guest) for guest in list_guests(task.connection)]
     below = [volume.backing_path, *paths.chain_below(volume.backing_path)] if volume.backing_path else []
     found = why_not(task.row, volume.row, volume.path, below, guests, paths, writes=writes, shareable=shareable)
-    if _is_being_deleted(volume.row):
-        found = Objection(_("This volume is being deleted."))
+    if _is_taken_otherwise(volume.row):
+        found = Objection(_("Another operation deletes this volume, or creates a guest on it, just now."))
     if found is not None:
         raise OperationRefused(found.sentence, field="volume", detail=", ".join(found.guests))
 
 
-def _is_being_deleted(row: Volume) -> bool:
-    """Whoever deletes looks for promises in turn, after saying so: one of the two is always refused."""
-    named = {"parameters__pool": str(row.pool.uuid), "parameters__volume": row.name}
-    return Operation.objects.filter(
-        host=row.pool.host_id, kind="delete_volume", state=OperationState.RUNNING, **named
-    ).exists()
+def _is_taken_otherwise(row: Volume) -> bool:
+    """Whether it is being deleted, or a guest is being created on it. Whoever does that looks for promises in turn,
+    after saying so: of the two one is always refused.
+    """
+    pool, running = str(row.pool.uuid), Operation.objects.filter(host=row.pool.host_id, state=OperationState.RUNNING)
+    deletes = Q(kind="delete_volume", parameters__pool=pool, parameters__volume=row.name)
+    return running.filter(deletes | Q(kind="create_guest", parameters__disk=[pool, row.name])).exists()
 
 
 def is_promised(volume: Volume) -> bool:

@@ -114,6 +114,21 @@ def test_a_disk_is_made_seen_grown_and_taken_out_and_refused_to_a_second_guest(
     assert source(lab, guest, "vdb") is None
     assert "web-1-disk1.qcow2" in lab.virsh("vol-list", "disks")
 
+    # A guest that is off: what nobody has any more becomes its disk, and its volume grows.
+    page.goto(f"/guests/{other}/disks/add/")
+    volume.select_option(label=next(t for t in volume.locator("option").all_inner_texts() if "web-1-disk1" in t))
+    page.get_by_role("button", name="Add the disk", exact=True).click()
+    page.wait_for_url("**/devices/")
+    page.goto(f"/guests/{other}/disks/vdb/")
+    page.get_by_label("New size").fill("40 MiB")
+    page.get_by_role("button", name="Grow").click()
+    page.wait_for_url("**/devices/")
+    assert "41943040" in lab.virsh("vol-info", "web-1-disk1.qcow2", "disks", "--bytes")
+    page.goto(f"/guests/{other}/disks/vdb/")
+    page.get_by_role("button", name="Take out vdb").click()
+    page.wait_for_url("**/devices/")
+    assert source(lab, other, "vdb", "--inactive") is None
+
 
 def test_a_medium_is_put_in_and_a_locked_tray_opens_by_force(
     signed_in: Page, lab: Lab, pool: str, console: TextClient

@@ -214,11 +214,13 @@ def test_of_giving_and_deleting_a_volume_at_once_one_is_refused(
     named = {"pool": str(volume("b.raw").pool.uuid), "volume": "b.raw"}
     host, other = row("off-1").host, row("off-2")
     under_way = {"host": host, "asked_by": admin, "asked_by_name": "admin", "state": OperationState.RUNNING}
-    deletes = Operation.objects.create(kind="delete_volume", parameters=named, idempotency_key="1", **under_way)
-    refused = add(client, "b.raw")
-    assert refused.status_code == 422
-    assert "is being deleted" in refused.content.decode()
-    deletes.delete()
+    creates = {"disk": [named["pool"], named["volume"]]}
+    for kind, parameters in (("delete_volume", named), ("create_guest", creates)):
+        other_one = Operation.objects.create(kind=kind, parameters=parameters, idempotency_key="1", **under_way)
+        refused = add(client, "b.raw")
+        assert refused.status_code == 422
+        assert "deletes this volume, or creates a guest on it" in refused.content.decode()
+        other_one.delete()
     Operation.objects.create(kind="add_disk", guest=other, parameters=named, idempotency_key="2", **under_way)
     VolumeClaim.objects.create(key=claim_key(volume("b.raw")), guest=other)
     operation = wait_for_end(ask_host("delete_volume", host, by=admin, key=new_key(), parameters=named), 10)

@@ -9,7 +9,15 @@ from lxml import etree
 from guests.errors import NotSupported, OperationRefused
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.device_xml import parse_disk
-from guests.hypervisor.disks import add_disk, change_medium, disk_capacity, grow_disk, remove_disk
+from guests.hypervisor.disks import (
+    _missing_controller,
+    add_disk,
+    change_medium,
+    disk_capacity,
+    disk_element,
+    grow_disk,
+    remove_disk,
+)
 from guests.hypervisor.reading import get_guest
 from guests.hypervisor.xml_document import parse_document
 from guests.inventory.definition_json import definition_from_json, definition_to_json
@@ -110,3 +118,15 @@ def test_a_chain_survives_the_rows(host: Connection) -> None:
     for name in ("backing", "cache", "serial", "tray_open"):
         del kept["disks"][0][name]  # as an older version wrote it
     assert definition_from_json(kept) == definition
+
+
+@pytest.mark.parametrize(
+    ("kind", "format", "driver"), [("file", "qcow2", "qemu"), ("file", "raw", "qemu"), ("block", "raw", "phy")]
+)
+def test_xen_s_driver_is_told_who_reads_the_format(kind: str, format: str, driver: str) -> None:
+    root = parse_document("<domain type='xen'><devices/></domain>")
+    element = disk_element(Disk("xvdb", "disk", "xen", kind, "/pool/data", format), root)
+    found = element.find("driver")
+    assert found is not None
+    assert (found.get("name"), found.get("type")) == (driver, format)
+    assert _missing_controller(root, Disk("sda", "disk", "scsi", kind, "/pool/data", format)) is None
