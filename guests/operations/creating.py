@@ -26,7 +26,7 @@ from guests.inventory.storage import Pool, Volume, keep_format, looks_otherwise
 from guests.inventory.volume_uses import uses_of, uses_on
 from guests.operations.cloud_init import CloudInit, seed_image
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
-from guests.operations.storage_task import at_pools
+from guests.operations.storage_task import at_pools, lasting
 from guests.operations.volumes import refuse_used
 from guests.resources import NIC, Memory, VCPUs
 
@@ -62,12 +62,14 @@ class _Creation:
         self.task.progress.sending()
         try:
             new = self._described(self._disks())
+            self._refuse_cancelled()
             define_guest(self.connection, new)
             self.ways_back.append((_("the definition"), lambda: undefine_guest(self.connection, new)))
             self._step()
             if self.wanted["autostart"]:
                 set_autostart(self.connection, self.uuid, on=True)
             if self.wanted["start"]:
+                self._refuse_cancelled()
                 writing.start(self.connection, self.uuid)
                 self._step()
         except HypervisorUnreachable:
@@ -86,6 +88,10 @@ class _Creation:
         if has_guest_named(self.connection, self.name):
             names = {"host": self.task.host.name, "guest": self.name}
             raise OperationRefused(_("%(host)s has a guest %(guest)s already.") % names, field="name")
+
+    def _refuse_cancelled(self) -> None:
+        if self.task.progress.is_cancelled():
+            raise OperationRefused(_("Cancelled."))
 
     def _step(self) -> None:
         self._steps += 1
@@ -137,11 +143,16 @@ class _Creation:
         if not self.wanted.get("image"):
             new_volumes.make_disk(c, place, capacity_bytes=capacity, format=format, whole=whole)
         else:
-            _volume, row = self._there("image")
+            image, row = self._there("image")
+            source = self._place("image")
             if asked["linked"]:
-                new_volumes.link_disk(c, place, self._place("image"), image_format=row.format, capacity_bytes=capacity)
+                new_volumes.link_disk(c, place, source, image_format=row.format, capacity_bytes=capacity)
             else:
-                new_volumes.copy_disk(c, place, self._place("image"), format=format, whole=whole)
+                lasting(
+                    self.task,
+                    lambda: new_volumes.copy_disk(c, place, source, format=format, whole=whole),
+                    lambda other: (new_volumes.get_volume(other, place).allocation_bytes, image.allocation_bytes),
+                )
         self._was_made(place, format)
         new_volumes.grow_disk(c, place, capacity)
         made = new_volumes.get_volume(c, place)
@@ -245,6 +256,7 @@ CREATE_GUEST = register_host(
         _create,
         reached=_reached,
         read_again=read_again,
+        cancellable=True,
         refusal=_forbidden,
         about=_about,
     )

@@ -94,7 +94,7 @@ def read_pool_again(task: HostTask, connection: Connection, uuid: UUID) -> None:
             return
 
 
-def lasting(task: HostTask, call: Callable[[], None], look: Callable[[Connection], tuple[int, int] | None]) -> None:
+def lasting(task: HostTask, call: Callable[[], object], look: Callable[[Connection], tuple[int, int] | None]) -> None:
     """Run what lasts in a thread, and tell its progress: `look` answers how far it came, of how much, in bytes."""
     errors: list[BaseException] = []
     language = translation.get_language() or settings.LANGUAGE_CODE

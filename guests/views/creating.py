@@ -16,9 +16,11 @@ from guests.access import Action, guest_for, hosts_held, may_on
 from guests.forms.create_choices import Source
 from guests.forms.create_form import CreateForm
 from guests.forms.create_like import again, like
+from guests.operations.creating import steps_of
 from guests.operations.models import Operation, OperationState
 from guests.views.console_choices import console_choices
 from guests.views.guest_cards import signed_in
+from guests.views.operation_words import describe
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -52,7 +54,8 @@ def created(request: HttpRequest, operation_id: UUID) -> HttpResponse:
         raise Http404(_("No such operation."))
     if operation.state == OperationState.DONE and operation.guest is not None:
         return _go(request, _console_of(request, operation))
-    context = {"section": "guests", "operation": operation, "steps": _steps(operation)}
+    line = describe(operation)
+    context = {"section": "guests", "operation": operation, "line": line, "steps": _steps(operation)}
     part = bool(request.headers.get("HX-Request"))
     return render(request, "guests/creating.html#course" if part else "guests/creating.html", context)
 
@@ -111,7 +114,8 @@ def _steps(operation: Operation) -> list[tuple[str, str]]:
     words.append(_("Make it known to the host"))
     if wanted.get("start"):
         words.append(_("Start it"))
-    done = operation.progress_done or 0
+    copies = operation.progress_total not in {None, steps_of(wanted)}  # the copy counts bytes, all else steps
+    done = 0 if copies else operation.progress_done or 0
     states = ["done"] * done + ["queued" if operation.state == OperationState.QUEUED else "running"]
     if operation.is_over:
         states[-1] = "failed"

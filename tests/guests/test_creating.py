@@ -18,6 +18,7 @@ from guests.inventory.models import Guest, Host
 from guests.inventory.storage import Pool, Volume
 from guests.operations import ask_host, wait_for_end
 from guests.operations.models import MACReservation, Operation
+from guests.operations.running import RunningOperation
 from guests.resources import Definition
 from tests.guests.inventory_rows import grant, person, signed_in
 from tests.guests.worker.conftest import RunningWorker, admin, row, start_worker, until  # noqa: F401
@@ -157,6 +158,18 @@ def test_what_fails_in_the_middle_is_taken_back_and_told(client: Client, worker:
     assert KEY in again
     assert 'value="new-1"' in again
     assert 'value="4.0 GiB"' in again
+
+
+def test_one_that_is_cancelled_on_its_way_leaves_nothing(
+    client: Client, worker: RunningWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = volumes(worker)
+    monkeypatch.setattr(RunningOperation, "is_cancelled", lambda _self: "new-1.qcow2" in volumes(worker))
+    answer = send(client)
+    assert "Cancelled. Nothing of it was left on the host." in answer.content.decode()
+    assert Operation.objects.get().state == "failed"
+    assert volumes(worker) == before
+    assert "new-1" not in names(worker)
 
 
 @pytest.mark.parametrize(
