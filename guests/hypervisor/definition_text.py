@@ -4,6 +4,7 @@ running guest has. Pure functions.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from hashlib import sha256
 
 from lxml import etree
@@ -53,9 +54,29 @@ def with_name(xml: str, name: str) -> str:
     return etree.tostring(root, encoding="unicode") + "\n"
 
 
-def at_rest(xml: str) -> str:
-    """A definition as it is when the guest is off, indented: what runs can be compared with the next boot."""
-    root = parse_document(xml)
+def as_at_rest(live: str, next_boot: str, *, current_kib: int) -> tuple[str, str]:
+    """Both indented, without what only a running guest has: what is left of a difference waits for the next boot.
+
+    `current_kib`: the current memory of now, which moves without the live definition being read anew.
+    """
+    running, waiting = _at_rest(live), _at_rest(next_boot)
+    if (memory := running.find("currentMemory")) is not None:
+        memory.set("unit", "KiB")
+        memory.text = str(current_kib)
+    _take_processor_from(waiting, running)
+    texts = []
+    for root in (running, waiting):
+        etree.indent(root)
+        texts.append(etree.tostring(root, encoding="unicode") + "\n")
+    return texts[0], texts[1]
+
+
+def _at_rest(xml: str) -> etree._Element:
+    root = tight(parse_document(xml))
+    for nic in root.iterfind("devices/interface[@type='bridge']"):
+        source = nic.find("source")
+        if source is not None and source.get("network"):
+            nic.set("type", "network")  # what runs in a network is told as what the network made of it
     for path, attribute in _ONLY_WHILE_IT_RUNS:
         for element in root.findall(path) if path != "." else [root]:
             if attribute is not None:
@@ -67,11 +88,28 @@ def at_rest(xml: str) -> str:
             source = device.find("source")
             if device.get("type") in {"pty", "unix"} and source is not None:
                 device.remove(source)  # the host's path, made anew at each start
-    for empty in root.findall("devices/disk//backingStore"):
+    for empty in [*root.findall("devices/disk//backingStore"), *root.findall("devices/interface/target")]:
         if not len(empty) and not empty.attrib and (parent := empty.getparent()) is not None:
             parent.remove(empty)
-    etree.indent(tight(root))
-    return etree.tostring(root, encoding="unicode") + "\n"
+    for driver in root.iterfind("devices/disk[@device='cdrom']/driver"):
+        if (drive := driver.getparent()) is not None and drive.find("source") is None:
+            driver.attrib.pop("type", None)  # an empty drive that runs has forgotten its format
+    return root
+
+
+def _take_processor_from(waiting: etree._Element, running: etree._Element) -> None:
+    """A model is spelt out when a guest starts: as its name was, it is told, unless the next boot names another."""
+    later, now = waiting.find("cpu"), running.find("cpu")
+    if later is None or now is None:
+        return
+    if later.get("mode", "custom") == "custom" and later.findtext("model") != now.findtext("model"):
+        return
+    spelt_out = ("model", "vendor", "feature")
+    for part in [part for part in now if part.tag in spelt_out]:
+        now.remove(part)
+    now[:0] = [deepcopy(part) for part in later if part.tag in spelt_out]
+    now.attrib.clear()
+    now.attrib.update(later.attrib)
 
 
 def tight(root: etree._Element) -> etree._Element:

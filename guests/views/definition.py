@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from guests.access import Action, guest_for
-from guests.hypervisor.definition_text import at_rest
+from guests.hypervisor.definition_text import as_at_rest
 from guests.inventory.definitions import DefinitionVersion, live_xml, newest_version
 from guests.inventory.models import Guest
 from guests.operations.definition_checks import why_not_editable
@@ -25,7 +25,9 @@ def definition(request: HttpRequest, guest_id: UUID) -> HttpResponse:
     """What the next boot takes, how what runs differs from it, and the history of both."""
     cards = cards_for(request, guest_id, Action.DEVICES)
     newest, live = newest_version(cards.guest), live_xml(cards.guest)
-    differs = diff_of(at_rest(live), at_rest(newest.xml)) if live and newest else None
+    differs = None
+    if live and newest:
+        differs = diff_of(*as_at_rest(live, newest.xml, current_kib=cards.guest.current_kib))
     return show_tab(
         cards,
         "definition",
