@@ -10,7 +10,9 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 
 logger = logging.getLogger(__name__)
 
-BODY_BYTES = 1 << 20  # forms are some KiB; nothing is uploaded through pages
+BODY_BYTES = 1 << 20  # forms are some KiB
+PIECE_BYTES = 8 << 20  # of a volume that is uploaded: guests/hypervisor/volume_streams.py
+PIECES = (b"PUT", b"/storage/uploads/")
 DISCARDED_BYTES = 32 << 20  # of a body that is too long: so much is read and thrown away, to be able to answer
 _HEADERS = [
     (b"Content-Type", b"text/plain; charset=utf-8"),
@@ -28,15 +30,18 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
     """Twisted would keep a body of any size, in a file: this one answers 413 and keeps nothing of it."""
 
     _body_bytes = 0
+    _most = BODY_BYTES
 
     def gotLength(self, length: int | None) -> None:
         """Nothing of a body that says itself that it is too long is kept."""
-        super().gotLength(0 if length is not None and length > BODY_BYTES else length)
+        if self.channel is not None and self.channel._command == PIECES[0] and self.channel._path.startswith(PIECES[1]):
+            self._most = PIECE_BYTES
+        super().gotLength(0 if length is not None and length > self._most else length)
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep it while it fits."""
         self._body_bytes += len(data)
-        if self._body_bytes <= BODY_BYTES:
+        if self._body_bytes <= self._most:
             super().handleContentChunk(data)
             return
         self.content = io.BytesIO()
@@ -45,8 +50,8 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]
 
     def process(self) -> Any:
         """The whole request is here."""
-        if self._body_bytes > BODY_BYTES:
-            self.basic_error(413, b"Content Too Large", f"At most {BODY_BYTES >> 20} MiB can be sent.")
+        if self._body_bytes > self._most:
+            self.basic_error(413, b"Content Too Large", f"At most {self._most >> 20} MiB can be sent.")
             return None
         return super().process()
 

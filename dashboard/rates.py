@@ -24,6 +24,11 @@ requests_of_a_person = Rate(lambda: settings.REQUESTS_PER_MINUTE)
 requests_of_an_address = Rate(lambda: settings.REQUESTS_PER_ADDRESS_PER_MINUTE)
 
 
+def is_a_piece(request: HttpRequest) -> bool:
+    """Whether it brings a piece of an upload, of which one act has hundreds."""
+    return request.method == "PUT" and request.path.startswith("/storage/uploads/")
+
+
 class RatesMiddleware:
     """After the session is known, before anything is done."""
 
@@ -35,7 +40,7 @@ class RatesMiddleware:
             return self.get_response(request)  # its door counts for each token
         if not request.user.is_authenticated:
             wait = requests_of_an_address.take(neighbourhood(str(request.META.get("REMOTE_ADDR", ""))))
-        elif request.method in READS:
+        elif request.method in READS or is_a_piece(request):
             wait = requests_of_a_person.take(request.user.pk)
         else:
             wait = actions_of_a_person.take(request.user.pk)

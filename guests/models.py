@@ -13,6 +13,7 @@ from guests.inventory.storage import Pool, Volume
 from guests.operations.host_starts import HostBoot, StartPlace
 from guests.operations.models import MACReservation, Operation, VolumeClaim
 from guests.operations.proposals import DefinitionProposal
+from guests.operations.upload_models import Upload
 
 __all__ = [
     "APIToken",
@@ -38,6 +39,7 @@ __all__ = [
     "Revision",
     "StartPlace",
     "Tag",
+    "Upload",
     "VCPUFigures",
     "Volume",
     "VolumeClaim",

@@ -28,6 +28,7 @@ from guests.views import (
     snapshots,
     storage,
     storage_acts,
+    uploads,
     vcpu_tuning,
 )
 
@@ -97,8 +98,13 @@ urlpatterns = [
     path("storage/hosts/<str:name>/new/", storage_acts.make_pool, name="make-pool"),
     path("storage/<int:pool_id>/", storage.pool, name="pool"),
     path("storage/<int:pool_id>/volumes/new/", storage_acts.make_volume, name="make-volume"),
+    path("storage/<int:pool_id>/upload/", uploads.upload, name="upload"),
+    path("storage/uploads/<uuid:upload_id>/", uploads.piece, name="upload-piece"),
+    path("storage/uploads/<uuid:upload_id>/finish/", uploads.finish, name="finish-upload"),
+    path("storage/uploads/<uuid:upload_id>/cancel/", uploads.cancel, name="cancel-upload"),
     path("storage/<int:pool_id>/<slug:act>/", storage_acts.act_on_pool, name="act-on-pool"),
     path("storage/volumes/<int:volume_id>/", storage_acts.volume, name="volume"),
+    path("storage/volumes/<int:volume_id>/download/", uploads.download, name="download-volume"),
     path("storage/volumes/<int:volume_id>/<slug:act>/", storage_acts.change_volume, name="change-volume"),
     path("operations/", operation_list.operation_list, name="operations"),
     path("operations/<uuid:operation_id>/", operation_list.operation_fragment, name="operation"),

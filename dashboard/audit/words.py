@@ -26,6 +26,7 @@ GROUPS: dict[str, str | Promise] = {
     "host": gettext_lazy("Hosts"),
     "people": gettext_lazy("People"),
     "request": gettext_lazy("Refused requests"),
+    "storage": gettext_lazy("Storage"),
     "status": gettext_lazy("Status pages"),
     "token": gettext_lazy("Tokens"),
 }
@@ -67,6 +68,7 @@ ACTIONS: dict[str, str | Promise] = {
     "status.change": gettext_lazy("Changed a status page"),
     "status.delete": gettext_lazy("Deleted a status page"),
     "status.make": gettext_lazy("Made a status page"),
+    "storage.download": gettext_lazy("Downloaded a volume"),
     "token.make": gettext_lazy("Made a token"),
     "token.revoke": gettext_lazy("Revoked a token"),
     "token.refused": gettext_lazy("Refused a token"),

@@ -96,6 +96,9 @@ class Volume(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("guests:volume", args=[self.pk])
+
     @property
     def is_media(self) -> bool:
         """Whether it is a CD or DVD image, by its format or its name: it goes into a drive."""

@@ -15,8 +15,9 @@ from guests.hypervisor.connection import Connection
 from guests.hypervisor.pools import get_pool
 from guests.inventory.storage import Pool, Volume, keep_format, looks_otherwise
 from guests.inventory.volume_uses import overlays_of, twins_of, uses_of, uses_on
-from guests.operations.given_volumes import is_promised
+from guests.operations.given_volumes import claim_key, is_promised
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
+from guests.operations.models import OperationState, VolumeClaim
 from guests.operations.storage_task import (
     at_pools,
     lasting,
@@ -52,7 +53,7 @@ def _make(task: HostTask) -> dict[str, Any]:
         raise OperationRefused(_("Volumes of this pool cannot have this format."), field="format")
     if whole and capacity > pool.available_bytes:
         raise OperationRefused(_("The pool has less space than that."), field="capacity")
-    _refuse_taken(pool, name)
+    refuse_taken(pool, name)
     with at_pools(task, pool) as connection:
         task.progress.sending()
         lasting(
@@ -89,7 +90,7 @@ def _clone(task: HostTask) -> dict[str, Any]:
     pool = volume.pool
     if volume.format not in formats_in(target):
         raise OperationRefused(_("Volumes of that pool cannot have this format."), field="to_pool")
-    _refuse_taken(target, name)
+    refuse_taken(target, name)
     with at_pools(task, target) as connection:
         now = writing.get_volume(connection, pool.uuid, volume.name)
         # libvirt copies what it takes a volume to be: never by a format that a guest could have written into it.
@@ -132,6 +133,8 @@ def refuse_used(task: HostTask, connection: Connection, volume: Volume) -> None:
     if guests:
         text = _("%(guests)s uses it: take it out there first.")
         raise OperationRefused(text % {"guests": ", ".join(sorted(guests))})
+    if VolumeClaim.objects.filter(key=claim_key(volume), guest__operations__state=OperationState.RUNNING).exists():
+        raise OperationRefused(_("Another operation gives this volume to a guest just now."))
     read = get_pool(connection, volume.pool.uuid).volumes or ()
     over = {other.name for other in read if other.backing_path == volume.path}
     over |= {f"{other.pool.name}/{other.name}" for other in overlays_of(volume) if other.pool_id != volume.pool_id}
@@ -143,7 +146,8 @@ def refuse_used(task: HostTask, connection: Connection, volume: Volume) -> None:
         raise OperationRefused(text % {"count": elsewhere})
 
 
-def _refuse_taken(pool: Pool, name: str) -> None:
+def refuse_taken(pool: Pool, name: str) -> None:
+    """OperationRefused where the pool has a volume of this name."""
     if pool.volumes.filter(name=name).exists():
         raise OperationRefused(_("The pool already has a volume of this name."), field="name")
 

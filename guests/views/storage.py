@@ -20,6 +20,7 @@ from guests.inventory.storage import Pool, Volume, is_old
 from guests.inventory.volume_uses import Use, uses_of, uses_on
 from guests.operations.host_kinds import HOST_KINDS
 from guests.operations.models import Operation
+from guests.operations.upload_models import Upload
 from guests.operations.volumes import formats_in
 from guests.views.operation_list import OPEN, lines_of
 
@@ -84,6 +85,7 @@ def pool(request: HttpRequest, pool_id: int) -> HttpResponse:
         "lines": lines_with_uses(request, found.host, list(page.object_list)),
         "query": query,
         "may_make": found.active and bool(formats_in(found)),
+        "uploads": Upload.objects.filter(pool=found),
         "operations": _under_way(request, found),
     }
     part = request.headers.get("HX-Target") == "pool-body"

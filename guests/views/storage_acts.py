@@ -17,7 +17,6 @@ from guests.inventory.storage import Pool, Volume
 from guests.inventory.volume_uses import overlays_of
 from guests.operations import ask_host, new_key, wait_for_end
 from guests.operations.models import Operation, OperationState
-from guests.operations.volumes import FILES
 from guests.views.guest_cards import signed_in
 from guests.views.storage import lines_with_uses
 
@@ -108,7 +107,7 @@ def _volume_page(request: HttpRequest, found: Volume, bound: OfVolume | None = N
         "chain": backing_chain(found),
         "overlays": overlays_of(found),
         "forms": forms,
-        "is_file": found.pool.kind in FILES,
+        "is_readable": found.kind in {"file", "block"},
     }
     return render(request, "guests/volume.html", context, status=422 if bound is not None else 200)
 

@@ -22,6 +22,7 @@ from guests.operations.models import Operation, OperationState
 from guests.worker.database import database_work
 from guests.worker.host_service import HostService
 from guests.worker.owner import is_dead, own_name
+from guests.worker.volume_server import VolumeServer
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +45,14 @@ class Worker:
         self._lock = threading.Lock()
         self._lost: list[Lease] = []
         self._anchored: Head | None = None
+        self._volumes = VolumeServer(self.name, self.services)
 
     def run(self) -> None:
         """Serve until stopped; everything is over within 3 s of that, whatever hangs."""
         sync_hosts(self._hosts)
         self._feed.subscribe(self._changed)
         self._feed.start()
+        self._volumes.start()
         try:
             self._loop()
         finally:
@@ -158,6 +161,7 @@ class Worker:
             if not service.join(max(0.0, deadline - time.monotonic())):
                 logger.warning("host %s hangs; leaving its threads behind", service.name)
         self._feed.stop()
+        self._volumes.stop()
         try:
             with database_work():
                 release_leases([service.lease for service in services])

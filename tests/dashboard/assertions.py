@@ -114,7 +114,6 @@ ELSEWHERE: dict[str, list[str]] = {
 }
 
 PENDING: dict[str, str] = {
-    "E7": "images are not uploaded yet",
     "E8": "hosts are named by the operator's environment only; pages do not take URIs yet",
     "E9": "as E8",
     "E10": "as E8",

@@ -17,6 +17,7 @@ SAMPLES = {
     "device": "serial0",
     "slug": "northbay",
     "guest_id": "5f3c1b0e-0000-4000-8000-00000000aaaa",
+    "upload_id": "5f3c1b0e-0000-4000-8000-00000000dddd",
     "pool_id": "1",
     "volume_id": "1",
     "recording_id": "5f3c1b0e-0000-4000-8000-00000000cccc",

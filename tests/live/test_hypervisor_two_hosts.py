@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import random
 import signal
 import subprocess
 import time
@@ -17,11 +19,14 @@ from guests.errors import AuthenticationFailed, HypervisorUnreachable, NotSuppor
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.events import subscribe
 from guests.hypervisor.graphics import open_graphics
+from guests.hypervisor.pool_changes import NewPool, forget_pool, make_pool
 from guests.hypervisor.reading import get_guest, host_facts, list_guests, list_stats
+from guests.hypervisor.volume_streams import PIECE_BYTES, content_bytes, read_pieces, write_piece
+from guests.hypervisor.volumes import create_volume, delete_volume
 from guests.hypervisor.writing import force_off, pause, resume, set_current_memory, set_vcpus, start
 from guests.resources import GuestEvent, GuestState
 from tests.guests.hypervisor.recording import recorded
-from tests.labs.two_hosts import TwoHosts
+from tests.labs.two_hosts import IMAGES, TwoHosts
 from tests.live.hypervisor_guest import BANNER, Terminal, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges and network namespaces need root")
@@ -160,3 +165,20 @@ def test_force_off_ends_only_the_guest_of_that_host(twins: dict[int, tuple[Conne
     force_off(one, on_one)
     assert get_guest(one, on_one).state is GuestState.SHUT_OFF
     assert get_guest(one, on_one).reason == "destroyed"
+
+
+def test_a_volume_of_a_remote_host_is_written_and_read_in_pieces(two_hosts: TwoHosts) -> None:
+    content = random.Random(2).randbytes(PIECE_BYTES + 54321)
+    connection = open_connection(two_hosts.ssh_uri(2))
+    try:
+        pool = make_pool(connection, NewPool("pieces", "dir", f"{IMAGES}/pieces"), autostart=False)
+        create_volume(connection, pool, "data", "raw", len(content), whole=False)
+        for start, length in ((0, PIECE_BYTES), (PIECE_BYTES, len(content) - PIECE_BYTES)):
+            file = io.BytesIO(content[start : start + length])
+            write_piece(connection, pool, "data", start, length, file.read)
+        assert content_bytes(connection, pool, "data") == len(content)
+        assert b"".join(read_pieces(connection, pool, "data", 7, len(content))) == content[7:]
+        delete_volume(connection, pool, "data")
+        forget_pool(connection, pool)
+    finally:
+        connection.close()
