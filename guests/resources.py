@@ -257,6 +257,7 @@ class Snapshot:
     memory: bool  # whether its memory is kept, too
     external: bool  # kept in files of its own beside the disks
     current: bool  # the last one that was taken or gone back to
+    reaches: tuple[str, ...] = ()  # what of the host the guest had then: "network:lan", "disk:/path", "hostdev:"
 
 
 @dataclass(frozen=True, slots=True)

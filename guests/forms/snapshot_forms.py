@@ -20,6 +20,7 @@ from guests.operations.snapshots import (
     PAUSED,
     RUNNING,
     THEN,
+    no_room_for_memory,
     why_no_snapshot,
     with_those_after,
 )
@@ -28,7 +29,8 @@ from guests.resources import GuestState
 
 def why_none(guest: Guest) -> str:
     """Why no snapshot of this guest can be taken, by its row."""
-    return why_no_snapshot(guest, definition_from_json(guest.definition), guest.host.driver)
+    why = why_no_snapshot(guest, definition_from_json(guest.definition), guest.host.driver)
+    return why or no_room_for_memory(guest)
 
 
 class TakeSnapshotForm(AskingForm):

@@ -8,10 +8,12 @@ from typing import Any
 from lxml import etree
 
 from guests.errors import OperationRefused
+from guests.hypervisor.device_xml import parse_disk, parse_nic
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.xml_document import UnreadableDefinition, attribute, parse_document, text_of
 from guests.resources import GuestState, Snapshot
 
+OF_THE_HOST = ("hostdev", "filesystem", "shmem", "redirdev", "smartcard")
 _STATES = {"running": GuestState.RUNNING, "paused": GuestState.PAUSED}
 
 
@@ -46,7 +48,18 @@ def parse_snapshot(xml: str, current: str) -> Snapshot:
         memory=memory != "no",
         external="external" in {memory, *disks},
         current=name == current,
+        reaches=tuple(sorted(_reaches(root))),
     )
+
+
+def _reaches(root: etree._Element) -> set[str]:
+    """Of its definition of then, and of the one that its next boot would have taken."""
+    found: set[str] = set()
+    for devices in root.xpath("domain/devices | inactiveDomain/devices"):
+        found |= {f"disk:{disk.source}" for disk in map(parse_disk, devices.iterfind("disk")) if disk.source}
+        found |= {f"{nic.kind}:{nic.source}" for nic in map(parse_nic, devices.iterfind("interface"))}
+        found |= {f"{tag}:" for tag in OF_THE_HOST if devices.find(tag) is not None}
+    return found
 
 
 def snapshot_tree(xml: str) -> etree._Element:

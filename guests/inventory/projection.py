@@ -67,7 +67,8 @@ def columns_of_guest(guest: resources.Guest) -> dict[str, Any]:
     """What the XML and the flags of a guest tell, without its state."""
     now, next_boot = guest.definition, guest.next_boot
     nics = (*now.nics, *(next_boot.nics if next_boot else ()))
-    snapshots = {} if guest.snapshots is None else {"snapshots": [asdict(one) for one in guest.snapshots]}
+    known = guest.snapshots
+    snapshots = {} if known is None else {"snapshots": [asdict(one) | {"reaches": list(one.reaches)} for one in known]}
     return snapshots | {
         "name": guest.name,
         "privileged": guest.privileged,

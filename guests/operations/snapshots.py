@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from guests import resources
-from guests.access import Action
+from guests.access import Action, may_on
 from guests.errors import OperationRefused
 from guests.hypervisor import snapshots as hypervisor
 from guests.hypervisor import writing
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.reading import get_guest
 from guests.inventory.models import Guest, MACUse
+from guests.inventory.volume_uses import uses_on
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.long_call import own_connection, run_long_call
 from guests.operations.resizing import refuse_if_changed
-from guests.operations.stored_disks import base_of_others
+from guests.operations.stored_disks import base_of_others, stored_disks
 from guests.resources import Definition, Disk, GuestState, Snapshot
+from guests.units import size_text
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
 
 MOST_DESCRIPTION = 1000
 # QEMU also takes the number of a snapshot in its disk for a name: none of ours is only digits.
@@ -71,6 +76,25 @@ def why_none_at_all(guest: Guest | resources.Guest, definition: Definition, driv
     return ""
 
 
+def no_room_for_memory(guest: Guest) -> str:
+    """Why the memory of an active guest may have no room where it would be kept; "" where it has, or nobody knows.
+
+    A pool that is full stops every guest that writes to it.
+    """
+    first = next((disk for disk in stored_disks(guest) if disk.is_written), None) if guest.is_active else None
+    if first is None or first.volume is None:
+        return ""
+    pool, needed = first.volume.pool, guest.current_kib * 1024
+    if needed <= pool.available_bytes:
+        return ""
+    return _("The pool %(pool)s has %(free)s free, and the memory of %(guest)s may need %(needed)s.") % {
+        "pool": pool.name,
+        "free": size_text(pool.available_bytes),
+        "guest": guest.name,
+        "needed": size_text(needed),
+    }
+
+
 def is_written(disk: Disk) -> bool:
     """Whether the guest writes to it, so that a snapshot must keep it."""
     return bool(disk.source) and not disk.readonly and disk.device != "cdrom"
@@ -101,6 +125,8 @@ def _refuse_new(task: Task, name: object, description: object) -> None:
         raise OperationRefused(_("This is too long."), field="description")
     if why := why_no_snapshot(task.guest, task.guest.definition, task.row.host.driver):
         raise OperationRefused(why)
+    if why := no_room_for_memory(task.row):
+        raise OperationRefused(why)
     if any(one.name == name for one in hypervisor.list_snapshots(task.connection, task.uuid)):
         raise OperationRefused(_("There is a snapshot of this name already."), field="name")
 
@@ -120,7 +146,7 @@ def _revert(task: Task) -> dict[str, Any]:
         raise OperationRefused(
             _("Linked clones lie over the disks of %(guest)s: going back would destroy them.") % names
         )
-    _refuse_macs_of_others(task, snapshot)
+    _refuse_what_others_have(task, snapshot)
     if first := task.parameters.get("first"):
         _refuse_new(task, first, "")
         _run(task, lambda connection: hypervisor.take_snapshot(connection, task.uuid, str(first), ""))
@@ -134,15 +160,39 @@ def _revert(task: Task) -> dict[str, Any]:
     return _after(task)
 
 
-def _refuse_macs_of_others(task: Task, snapshot: Snapshot) -> None:
-    """What the guest had then may be another guest's by now."""
-    macs = [nic.mac for nic in hypervisor.definition_in(task.connection, task.uuid, snapshot.name).nics]
+def _refuse_what_others_have(task: Task, snapshot: Snapshot) -> None:
+    """A MAC or a disk of then may be another guest's by now."""
+    definition = hypervisor.definition_in(task.connection, task.uuid, snapshot.name)
+    macs = [nic.mac for nic in definition.nics]
     taken = MACUse.objects.filter(mac__in=macs).exclude(guest=task.row).exclude(guest__uuid=task.uuid)
     if use := taken.select_related("guest__host").first():
         raise OperationRefused(
             _("Going back would bring back the MAC %(mac)s, which another guest has by now.") % {"mac": use.mac},
             detail=f"{use.mac}: {use.guest.name} on {use.guest.host.name}",
         )
+    uses = uses_on(task.row.host)
+    for disk in definition.disks:
+        if is_written(disk) and any(use.guest_id != task.row.pk for use in uses.get(disk.source, [])):
+            raise OperationRefused(
+                _("Going back would bring back the disk %(target)s, which another guest has by now.")
+                % {"target": disk.target},
+                detail=disk.source,
+            )
+
+
+def _beyond_asker(by: AbstractBaseUser, guest: Guest, parameters: dict[str, Any]) -> str:
+    """Going back gives the guest what it had then: networks, disks and devices of the host. What it has no more is
+    given back by who administrates the whole host.
+    """
+    snapshot = next((one for one in guest.snapshots if one["name"] == parameters.get("name")), None)
+    if snapshot is None or may_on(by, Action.DEVICES, guest.host):
+        return ""
+    definitions = [definition for definition in (guest.definition, guest.next_boot) if definition]
+    now = {f"disk:{disk['source']}" for definition in definitions for disk in definition["disks"]}
+    now |= {f"{nic['kind']}:{nic['source']}" for definition in definitions for nic in definition["nics"]}
+    if set(snapshot.get("reaches", ())) <= now:
+        return ""
+    return _("Then it had networks, disks or devices of the host that it has no more: ask who administrates the host.")
 
 
 def _delete(task: Task) -> dict[str, Any]:
@@ -216,7 +266,14 @@ TAKE_SNAPSHOT = register(
     OperationKind("take_snapshot", gettext_lazy("Take a snapshot"), Action.DEVICES, _take, _is_there)
 )
 REVERT_TO_SNAPSHOT = register(
-    OperationKind("revert_to_snapshot", gettext_lazy("Go back to a snapshot"), Action.DEVICES, _revert, _cannot_be_read)
+    OperationKind(
+        "revert_to_snapshot",
+        gettext_lazy("Go back to a snapshot"),
+        Action.DEVICES,
+        _revert,
+        _cannot_be_read,
+        refusal=_beyond_asker,
+    )
 )
 DELETE_SNAPSHOT = register(
     OperationKind("delete_snapshot", gettext_lazy("Delete a snapshot"), Action.DEVICES, _delete, _is_gone)

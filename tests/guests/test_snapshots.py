@@ -227,3 +227,59 @@ def test_a_guest_with_snapshots_stays_on_its_host_and_says_so() -> None:
     host = make_host("kvm", uri="qemu+ssh://kvm/system", driver="QEMU")
     one = {"name": "clean", "parent": ""}
     assert "has snapshots" in why_it_stays(make_guest(host, "web-1", snapshots=[one]))
+
+
+def redefine(worker: RunningWorker, guest: str, old: str, new: str) -> None:
+    """As somebody does it with virsh; returns when the row says so."""
+    xml = domain(worker, guest).XMLDesc(2).replace(old, new)
+    worker.libvirt("alpha").raw.defineXML(xml)
+    until(lambda: new in str(row(guest).next_boot))
+
+
+def test_a_disk_that_another_guest_has_by_now_does_not_come_back(worker: RunningWorker, client: Client) -> None:
+    send(client, "take/", name="clean")
+    mine, theirs = (row(name).next_boot["disks"][0]["source"] for name in ("web-1", "off-1"))
+    redefine(worker, "off-1", theirs, mine)
+    assert "the disk vda, which another guest has by now" in send(client, "clean/revert/", status=422)
+
+
+def test_who_administrates_only_the_guest_gets_no_network_back_that_it_has_no_more(
+    worker: RunningWorker, client: Client
+) -> None:
+    send(client, "take/", "off-1", name="clean")
+    guest, owner = row("off-1"), person("ana")
+    assert guest.snapshots[0]["reaches"] == [f"disk:{guest.definition['disks'][0]['source']}", "network:default"]
+    grant(owner, Role.ADMINISTRATOR, guest=guest)
+    redefine(worker, "off-1", "default", "dmz")
+    text = send(signed_in(owner), "clean/revert/", "off-1", 422)
+    assert "Then it had networks, disks or devices of the host that it has no more" in text
+    assert not Operation.objects.filter(kind="revert_to_snapshot").exists()
+    redefine(worker, "off-1", "dmz", "default")
+    assert "off-1 is what it was then." in send(signed_in(owner), "clean/revert/", "off-1")
+
+
+def test_snapshots_in_files_of_their_own_are_shown_only(worker: RunningWorker, client: Client, admin: User) -> None:
+    domain(worker, "web-1").snapshotCreateXML(
+        """<domainsnapshot><name>outside</name><memory snapshot="external" file="/guests/memory"/>
+        <disks><disk name="vda" snapshot="external"><source file="/guests/over"/></disk></disks></domainsnapshot>""",
+        0,
+    )
+    domain(worker, "web-1").suspend()
+    until(lambda: row("web-1").snapshots)
+    page = client.get(f"/guests/{row('web-1').pk}/snapshots/").content.decode()
+    assert "made elsewhere" in page and "outside/revert" not in page
+    for kind in ("revert_to_snapshot", "delete_snapshot"):
+        asked = ask(kind, row("web-1"), by=admin, key=new_key(), parameters={"name": "outside"})
+        assert "made outside Guesthouse" in wait_for_end(asked, 10).message
+    send(client, "outside/delete/", status=404)
+    assert names(worker) == ["outside"]
+
+
+def test_memory_that_may_have_no_room_is_not_kept(worker: RunningWorker, client: Client) -> None:
+    guest = row("web-1")
+    source = guest.definition["disks"][0]["source"]
+    pool = guest.host.pools.create(uuid=guest.uuid, name="images", kind="dir", active=True, available_bytes=1024)
+    pool.volumes.create(name="a", path=source, format="qcow2", seen_format="qcow2", kind="file")
+    text = send(client, "take/", status=422, name="clean")
+    assert "The pool images has 1 KiB free, and the memory of web-1 may need 256" in text
+    assert names(worker) == []
