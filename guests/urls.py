@@ -29,6 +29,7 @@ from guests.views import (
     storage,
     storage_acts,
     uploads,
+    vcpu_figures,
     vcpu_tuning,
 )
 
@@ -80,6 +81,7 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/snapshots/<str:snapshot>/delete/", snapshots.delete, name="delete-snapshot"),
     path("guests/<uuid:guest_id>/memory/", resizing.resize_memory, name="resize-memory"),
     path("guests/<uuid:guest_id>/vcpus/", resizing.resize_vcpus, name="resize-vcpus"),
+    path("guests/<uuid:guest_id>/cpus/now/", vcpu_figures.now, name="vcpus-now"),  # POST: somebody looks at them
     path("guests/<uuid:guest_id>/tuning/", vcpu_tuning.tuning, name="tuning"),
     path("guests/<uuid:guest_id>/tuning/<slug:what>/", vcpu_tuning.tune, name="tune"),
     path("guests/<uuid:guest_id>/revert/<slug:what>/", resizing.revert, name="revert"),

@@ -32,7 +32,7 @@ class Feed(StrEnum):
     OPERATIONS = "operations"  # queued, moved, ended
     RIGHTS = "rights"  # grants, users, sessions: open consoles and live sockets check again
     CONSOLES = "consoles"  # how a guest's text consoles are shared and recorded
-    PICTURES = "pictures"  # somebody looks at guests' screens: the worker takes pictures of them
+    PICTURES = "pictures"  # somebody looks at guests' screens or vCPUs: the worker takes pictures, or reads them
 
 
 def next_revision(feed: Feed) -> int:

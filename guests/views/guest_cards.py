@@ -41,6 +41,7 @@ from guests.views.operation_words import OperationLine, describe
 from guests.views.pictures_shown import shown_pictures
 from guests.views.power_acts import ACTS, Act, act_of, fitting_acts
 from guests.views.snapshot_rows import SnapshotRow, snapshot_rows
+from guests.views.vcpu_figures import table_of
 
 RECENT = 6
 LOOKED_AT = 12  # operations in which the last resize is looked for
@@ -273,6 +274,11 @@ class GuestCards:
     @cached_property
     def vcpus(self) -> Standing:
         return vcpus_standing(self.guest)
+
+    @cached_property
+    def vcpu_table(self) -> dict[str, object]:
+        """What its vCPUs did last, if somebody looked."""
+        return table_of(self.guest)
 
     @cached_property
     def slots(self) -> list[tuple[int, bool]]:

@@ -1,5 +1,6 @@
-"""Everything that this worker does for one host: a poll, an event, an action, a picture and a storage thread, none of
-which waits for another host. Threads are daemons: one that hangs in libvirt never holds up the end of the process.
+"""Everything that this worker does for one host: a poll, an event, an action, a picture, a storage and a CPU thread,
+none of which waits for another host. Threads are daemons: one that hangs in libvirt never holds up the end of the
+process.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from guests.inventory.leases import Lease, LeaseLost
 from guests.inventory.models import HostState
 from guests.resources import GuestEvent
 from guests.worker.action_thread import ActionThread
+from guests.worker.cpu_thread import CPUThread
 from guests.worker.database import database_work, with_own_connection
 from guests.worker.event_watchers import EventWatchers
 from guests.worker.picture_thread import PictureThread
@@ -60,6 +62,7 @@ class HostService:
         self.actions = ActionThread(self)
         self.pictures = PictureThread(self)
         self.storage = StorageThread(self)
+        self.cpus = CPUThread(self)
 
     def start(self) -> None:
         """Begin to serve the host; returns at once."""
@@ -67,6 +70,7 @@ class HostService:
         self.actions.start()
         self.pictures.start()
         self.storage.start()
+        self.cpus.start()
         self._polling.start()
 
     def stop(self) -> None:
@@ -77,6 +81,7 @@ class HostService:
         self.actions.stop()
         self.pictures.stop()
         self.storage.stop()
+        self.cpus.stop()
 
     def join(self, seconds: float) -> bool:
         """Whether all threads ended within so many seconds."""
@@ -87,6 +92,7 @@ class HostService:
             self.actions.join(max(0.0, deadline - time.monotonic())),
             self.pictures.join(max(0.0, deadline - time.monotonic())),
             self.storage.join(max(0.0, deadline - time.monotonic())),
+            self.cpus.join(max(0.0, deadline - time.monotonic())),
         ]
         return all(ended) and not self._events.is_alive()
 
@@ -115,6 +121,7 @@ class HostService:
             self._up, self.is_down = polling.connection, False
             self.actions.wake()
             self.pictures.wake()
+            self.cpus.wake()
             self.storage.read_all_soon()
 
     def went_down(self, polling: Polling) -> None:

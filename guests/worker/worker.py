@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from guests.audit.anchoring import Head, anchor
 from guests.inventory.changes import ChangeFeed, Feed
+from guests.inventory.cpus import hosts_with_figures_wanted
 from guests.inventory.host_rows import sync_hosts
 from guests.inventory.leases import Lease, LeaseLost, owners, release_leases, renew_leases, take_leases
 from guests.inventory.models import Host
@@ -41,7 +42,7 @@ class Worker:
         self._feed = ChangeFeed()
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._looked = threading.Event()  # somebody looks at guests' screens
+        self._looked = threading.Event()  # somebody looks at guests' screens or vCPUs
         self._lock = threading.Lock()
         self._lost: list[Lease] = []
         self._anchored: Head | None = None
@@ -145,11 +146,13 @@ class Worker:
             self.services[host_id].actions.wake()
 
     def _wake_those_looked_at(self) -> None:
-        """One query for all hosts, when somebody began to look or looks on."""
+        """Two queries for all hosts, when somebody began to look or looks on."""
         if self._looked.is_set():
             self._looked.clear()
             for host_id in hosts_looked_at(list(self.services)):
                 self.services[host_id].pictures.wake()
+            for host_id in hosts_with_figures_wanted(list(self.services)):
+                self.services[host_id].cpus.wake()
 
     def _end(self) -> None:
         """Stop every thread, give the leases back; threads that hang are left to die with the process."""
