@@ -4,7 +4,6 @@ import { csrfToken } from "./live.js";
 
 const AGAIN_MS = 2000;
 const seen = new Set();
-const shown = new WeakMap(); // element → what it shows
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     if (isIntersecting) seen.add(target);
@@ -25,7 +24,7 @@ async function look() {
         redirect: "manual", // to the sign-in page
       });
       const focused = element !== document.activeElement && element.contains(document.activeElement);
-      if (answer.ok && !focused) put(element, await answer.text());
+      if (answer.ok && !focused) await put(element, answer);
     } catch {
       // The next look asks again.
     }
@@ -33,11 +32,11 @@ async function look() {
   looking = false;
 }
 
-function put(element, html) {
-  if (shown.get(element) === html) return;
+async function put(element, response) {
+  const answer = document.createElement("template");
+  answer.innerHTML = await response.text();
   const [x, y] = [element.scrollLeft, element.scrollTop];
-  element.innerHTML = html;
-  shown.set(element, html);
+  element.replaceChildren(...answer.content.childNodes);
   element.scrollTo(x, y);
 }
 
