@@ -15,11 +15,13 @@ from guests.hypervisor.capabilities import Offer
 from guests.inventory.capabilities import offers_of
 from guests.inventory.models import Host
 from guests.inventory.networks import HostNetwork
-from guests.inventory.storage import Pool, Volume
+from guests.inventory.storage import Pool, PoolProblem, Volume
 from guests.inventory.volume_uses import uses_on
 from guests.operations.creating import BLOCK_POOLS, FILE_POOLS
 from guests.units import size_text
 
+SECTOR_BYTES = 512  # a file that is not of whole sectors is no disk
+LARGEST_KERNEL_BYTES = 512 * 1024 * 1024  # and initrd
 KIND_WORDS = {
     "hvm-kvm": gettext_lazy("Full virtualisation (KVM)"),
     "hvm-qemu": gettext_lazy("Full, in software (QEMU without KVM: slow)"),
@@ -55,12 +57,13 @@ class HostChoices:
     @cached_property
     def pools(self) -> list[Pool]:
         """Those in which a disk can be made."""
-        return list(Pool.objects.filter(host=self.host, active=True, kind__in=[*FILE_POOLS, *BLOCK_POOLS]))
+        kinds = [*FILE_POOLS, *BLOCK_POOLS]
+        return list(Pool.objects.filter(host=self.host, active=True, problem=PoolProblem.NONE, kind__in=kinds))
 
     @cached_property
     def _volumes(self) -> list[Volume]:
-        found = Volume.objects.filter(pool__host=self.host, pool__active=True, kind__in=["file", "block"])
-        return list(found.select_related("pool").order_by("name", "pool__name"))
+        found = Volume.objects.filter(pool__host=self.host, pool__active=True, pool__problem=PoolProblem.NONE)
+        return list(found.filter(kind__in=["file", "block"]).select_related("pool").order_by("name", "pool__name"))
 
     @cached_property
     def _written(self) -> set[str]:
@@ -76,7 +79,7 @@ class HostChoices:
         return [
             volume
             for volume in self._volumes
-            if volume.format in {"raw", "qcow2"}
+            if (volume.format == "qcow2" or (volume.format == "raw" and not volume.capacity_bytes % SECTOR_BYTES))
             and not (volume.is_media or volume.looks_otherwise or volume.backing_path)
             and volume.path not in self._written
         ]
@@ -87,8 +90,16 @@ class HostChoices:
         return [volume for volume in self.images() if volume.path not in bases]
 
     def kernels(self) -> list[Volume]:
-        """Files that could be a kernel or an initrd."""
-        return [volume for volume in self._volumes if volume.kind == "file" and volume.format == "raw"]
+        """Files that could be a kernel or an initrd, those first that are called as Linux is."""
+        found = [
+            volume
+            for volume in self._volumes
+            if (volume.kind, volume.format) == ("file", "raw")
+            and volume.capacity_bytes <= LARGEST_KERNEL_BYTES
+            and not volume.is_media
+            and volume.path not in self._written
+        ]
+        return sorted(found, key=lambda volume: not volume.name.startswith(("vmlinu", "bzImage", "linux")))
 
     def networks(self) -> list[tuple[str, str]]:
         """Values and words; the last is none."""

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.test import Client
 from django.utils.translation import gettext_lazy
 
 from dashboard.audit.words import action_in_words
@@ -21,6 +20,7 @@ from guests.inventory.models import Host
 from guests.operations import ask_host, cancel, new_key, wait_for_end
 from guests.operations.host_kinds import HOST_KINDS, HostOperationKind, HostTask, register_host
 from guests.operations.models import Operation
+from tests.guests.inventory_rows import signed_in
 from tests.guests.worker.conftest import RunningWorker, until
 
 
@@ -158,8 +158,7 @@ def test_it_is_shown_to_whoever_sees_the_host_as_a_whole_and_not_to_somebody_wit
         person = User.objects.create_user(name)
         guest = {"guest": alpha().guests.first()} if name == "gil" else {}
         Grant.objects.create(user=person, role="watcher", **scope, **guest)
-        clients[name] = Client()
-        clients[name].force_login(person)
+        clients[name] = signed_in(person)
     assert clients["wanda"].get(f"/operations/{operation.pk}/").status_code == 200
     assert "Devices" in clients["wanda"].get("/operations/").content.decode()
     assert clients["gil"].get(f"/operations/{operation.pk}/").status_code == 404
@@ -173,8 +172,7 @@ def test_one_that_is_queued_can_be_ended_by_whoever_may_ask_it(
     first = ask_host("sort", alpha(), by=admin, key=new_key(), parameters={"what": "socks"})
     until(lambda: sorting.began)
     second = ask_host("sort", alpha(), by=admin, key=new_key(), parameters={"what": "socks"})
-    client = Client()
-    client.force_login(admin)
+    client = signed_in(admin)
     assert f"cancel-{second.pk}" in client.get("/operations/").content.decode()
     with pytest.raises(PermissionDenied):
         cancel(second, by=User.objects.create_user("nobody"))
