@@ -171,17 +171,18 @@ def test_an_administrator_of_one_guest_connects_it_to_no_network_but_its_own(
 
 def test_a_network_that_is_closed_to_the_asker_is_refused_at_its_field(client: Client, worker: RunningWorker) -> None:
     """Somebody else connected the guest's next boot to it."""
-    guest = row("off-1")
     anna = person("anna")
-    grant(anna, Role.ADMINISTRATOR, guest=guest)
-    other = {**guest.definition["nics"][0], "mac": "52:54:00:00:00:89", "source": "secret"}
-    guest.next_boot["nics"].append(other)
-    guest.save()
-    refused = send(signed_in(anna), "52:54:00:00:00:89/", source="network:secret", model="e1000")
+    grant(anna, Role.ADMINISTRATOR, guest=row("web-1"))
+    tree = ElementTree.fromstring(domain(worker, "web-1").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    other = "<interface type='network'><mac address='52:54:00:00:00:89'/><source network='secret'/></interface>"
+    tree.find("devices").append(ElementTree.fromstring(other))  # type: ignore[union-attr]
+    worker.libvirt("alpha").raw.defineXML(ElementTree.tostring(tree, encoding="unicode"))
+    until(lambda: len(row("web-1").next_boot["nics"]) == 2)
+    refused = send(signed_in(anna), "52:54:00:00:00:89/", guest="web-1", source="network:secret", model="e1000")
     assert refused.status_code == 422
     assert "networks of guests that you administrate" in refused.content.decode()
     assert not Operation.objects.exists()
-    assert len(nics(worker)) == 1
+    assert len(nics(worker, "web-1")) == 2
 
 
 def test_the_page_of_macs_shows_duplicates_and_how_to_mend_them(admin: User, db: None) -> None:
