@@ -111,7 +111,8 @@ class TextClient:
         self.output += message[9:]
         self.arrived.set()
         if self.draws:
-            self.acknowledge()
+            with suppress(OSError, websocket.WebSocketException):  # closed meanwhile: the next reading says so
+                self.acknowledge()
 
     def acknowledge(self) -> None:
         self._socket.send_binary(b"\x01" + self.offset.to_bytes(8, "big"))
