@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from guests.forms.asking_form import AskingForm
 from guests.inventory.definition_json import definition_from_json
 from guests.inventory.models import Guest
-from guests.operations.snapshots import (
+from guests.operations.snapshot_rules import (
     AS_IT_WAS,
     MOST_DESCRIPTION,
     NAME,
