@@ -310,6 +310,7 @@ STORAGE_SECONDS = env_float("GUESTHOUSE_STORAGE_SECONDS", 30.0)  # how often poo
 # How often libvirt is asked to look into directories again for files that others made; 0: never by itself.
 POOL_REFRESH_SECONDS = env_float("GUESTHOUSE_POOL_REFRESH_SECONDS", 300.0)
 PICTURE_SECONDS = env_float("GUESTHOUSE_PICTURE_SECONDS", 10.0)  # how often a screen that is looked at is taken
+ADDRESS_SECONDS = env_float("GUESTHOUSE_ADDRESS_SECONDS", 30.0)  # how often a guest is asked for its addresses
 # How long an operation waits for its guest: for a balloon since it last moved, for the power button to be answered.
 BALLOON_SECONDS = env_float("GUESTHOUSE_BALLOON_SECONDS", 30.0)
 UNPLUG_SECONDS = env_float("GUESTHOUSE_UNPLUG_SECONDS", 20.0)  # for a device to be let go of by its guest

@@ -3,6 +3,7 @@
 from guests.access.models import Grant
 from guests.access.tokens import APIToken
 from guests.audit.models import AuditLink, AuditRecord
+from guests.inventory.addresses import GuestAddresses
 from guests.inventory.capabilities import HostCapabilities
 from guests.inventory.cpus import HostCPUs, VCPUFigures
 from guests.inventory.definitions import DefinitionVersion, LiveDefinition
@@ -23,6 +24,7 @@ __all__ = [
     "DefinitionVersion",
     "Grant",
     "Guest",
+    "GuestAddresses",
     "Host",
     "HostBoot",
     "HostCPUs",

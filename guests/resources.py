@@ -182,6 +182,22 @@ class Pool:
     volumes: tuple[Volume, ...] | None
 
 
+class AddressSource(StrEnum):
+    """Who tells an address of a running guest."""
+
+    AGENT = "agent"  # the guest agent in it
+    ARP = "arp"  # the neighbour table of its host
+
+
+@dataclass(frozen=True, slots=True)
+class GuestAddress:
+    """An address that a guest has."""
+
+    mac: str  # lower case; "" where none was told
+    address: str
+    interface: str  # as the guest or the host calls it
+
+
 @dataclass(frozen=True, slots=True)
 class TextConsole:
     """One device that a text console can be opened on: a `<serial>` or `<console>` with a pty."""

@@ -54,6 +54,7 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/access/<int:pk>/take/", guest_access.take_role, name="take-role"),
     path("guests/<uuid:guest_id>/tags/", guest_access.tags, name="tags"),
     path("guests/<uuid:guest_id>/fragments/<slug:name>/", guest_page.fragment, name="fragment"),
+    path("guests/<uuid:guest_id>/addresses/", pictures.addresses, name="addresses"),
     path("guests/<uuid:guest_id>/picture/", pictures.picture, name="picture"),
     path("guests/<uuid:guest_id>/power/<slug:kind>/", power.power, name="power"),
     path("guests/<uuid:guest_id>/settings/", guest_settings.settings, name="settings"),

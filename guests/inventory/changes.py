@@ -32,7 +32,7 @@ class Feed(StrEnum):
     OPERATIONS = "operations"  # queued, moved, ended
     RIGHTS = "rights"  # grants, users, sessions: open consoles and live sockets check again
     CONSOLES = "consoles"  # how a guest's text consoles are shared and recorded
-    PICTURES = "pictures"  # somebody looks at guests' screens or vCPUs: the worker takes pictures, or reads them
+    PICTURES = "pictures"  # somebody looks at guests' screens, vCPUs or addresses: the worker takes or asks them
 
 
 def next_revision(feed: Feed) -> int:

@@ -10,8 +10,7 @@ from django.utils.translation import gettext as _
 
 from guests.inventory.models import Guest
 from guests.inventory.storage import Volume
-
-Leases = dict[str, list[str]]
+from guests.views.addresses_shown import AddressesShown, AddressShown
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class NICRow:
     link_up: bool
     waits: str  # "" now and later alike, else when: "added" or "removed" at the next boot
     also: bool  # another guest has this MAC, too
-    addresses: list[str]  # that a network's DHCP server gave it
+    addresses: list[AddressShown]
     received_rate: float | None
     sent_rate: float | None
 
@@ -135,9 +134,11 @@ def _disk_row(disk: dict[str, Any], used: dict[str, Any], volume: Volume | None,
     )
 
 
-def nic_rows(guest: Guest, *, duplicates: frozenset[str] = frozenset(), leases: Leases | None = None) -> list[NICRow]:
+def nic_rows(
+    guest: Guest, *, duplicates: frozenset[str] = frozenset(), addresses: AddressesShown | None = None
+) -> list[NICRow]:
     """The NICs in the order of the definition, then those that come with the next boot; measured values are found by
-    the host's device. `duplicates`: MACs that another guest has, too. `leases`: addresses by MAC.
+    the host's device. `duplicates`: MACs that another guest has, too.
     """
     usage = {used["target"]: used for used in guest.nic_usage if used.get("target")}
     now = guest.definition.get("nics", [])
@@ -155,7 +156,7 @@ def nic_rows(guest: Guest, *, duplicates: frozenset[str] = frozenset(), leases: 
             link_up=nic["link_up"],
             waits=wait,
             also=nic["mac"] in duplicates,
-            addresses=(leases or {}).get(nic["mac"], []),
+            addresses=addresses.by_mac.get(nic["mac"].lower(), []) if addresses else [],
             received_rate=usage.get(nic["target"], {}).get("received_rate"),
             sent_rate=usage.get(nic["target"], {}).get("sent_rate"),
         )

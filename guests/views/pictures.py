@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from guests.access import Action, guest_for, visible_to
+from guests.inventory.addresses import mark_addresses_wanted
 from guests.inventory.models import Guest
 from guests.inventory.pictures import Picture, mark_looked_at
 from guests.resources import GuestState
@@ -48,6 +49,13 @@ def pictures(request: HttpRequest) -> HttpResponse:
         for screen in _screens(shown)
     ]
     return HttpResponse("".join(parts))
+
+
+@require_POST
+def addresses(request: HttpRequest, guest_id: UUID) -> HttpResponse:
+    """A page shows this guest's addresses now: the worker asks for them. What it finds comes by the guest's hint."""
+    mark_addresses_wanted(guest_for(request.user, guest_id).pk)
+    return HttpResponse(status=204)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Everything that this worker does for one host: a poll, an event, an action, a picture, a storage and a CPU thread,
-none of which waits for another host. Threads are daemons: one that hangs in libvirt never holds up the end of the
-process.
+"""Everything that this worker does for one host: threads that poll, apply events, act, take pictures, ask for
+addresses, read storage and CPUs, none of which waits for another host. They are daemons: one that hangs in libvirt
+never holds up the end of the process.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from guests.inventory.leases import Lease, LeaseLost
 from guests.inventory.models import HostState
 from guests.resources import GuestEvent
 from guests.worker.action_thread import ActionThread
+from guests.worker.address_thread import AddressThread
 from guests.worker.cpu_thread import CPUThread
 from guests.worker.database import database_work, with_own_connection
 from guests.worker.event_watchers import EventWatchers
@@ -61,6 +62,7 @@ class HostService:
         )
         self.actions = ActionThread(self)
         self.pictures = PictureThread(self)
+        self.addresses = AddressThread(self)
         self.storage = StorageThread(self)
         self.cpus = CPUThread(self)
 
@@ -69,6 +71,7 @@ class HostService:
         self._events.start()
         self.actions.start()
         self.pictures.start()
+        self.addresses.start()
         self.storage.start()
         self.cpus.start()
         self._polling.start()
@@ -80,6 +83,7 @@ class HostService:
         self._incoming.put(None)
         self.actions.stop()
         self.pictures.stop()
+        self.addresses.stop()
         self.storage.stop()
         self.cpus.stop()
 
@@ -91,6 +95,7 @@ class HostService:
             self._polling.join(max(0.0, deadline - time.monotonic())),
             self.actions.join(max(0.0, deadline - time.monotonic())),
             self.pictures.join(max(0.0, deadline - time.monotonic())),
+            self.addresses.join(max(0.0, deadline - time.monotonic())),
             self.storage.join(max(0.0, deadline - time.monotonic())),
             self.cpus.join(max(0.0, deadline - time.monotonic())),
         ]
@@ -122,6 +127,7 @@ class HostService:
             self.actions.wake()
             self.pictures.wake()
             self.cpus.wake()
+            self.addresses.wake()
             self.storage.read_all_soon()
 
     def went_down(self, polling: Polling) -> None:

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 
 from guests.audit.anchoring import Head, anchor
+from guests.inventory.addresses import hosts_wanted
 from guests.inventory.changes import ChangeFeed, Feed
 from guests.inventory.cpus import hosts_with_figures_wanted
 from guests.inventory.host_rows import sync_hosts
@@ -42,7 +43,7 @@ class Worker:
         self._feed = ChangeFeed()
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._looked = threading.Event()  # somebody looks at guests' screens or vCPUs
+        self._looked = threading.Event()  # somebody looks at guests' screens, vCPUs or addresses
         self._lock = threading.Lock()
         self._lost: list[Lease] = []
         self._anchored: Head | None = None
@@ -146,13 +147,15 @@ class Worker:
             self.services[host_id].actions.wake()
 
     def _wake_those_looked_at(self) -> None:
-        """Two queries for all hosts, when somebody began to look or looks on."""
+        """Three queries for all hosts, when somebody began to look or looks on."""
         if self._looked.is_set():
             self._looked.clear()
             for host_id in hosts_looked_at(list(self.services)):
                 self.services[host_id].pictures.wake()
             for host_id in hosts_with_figures_wanted(list(self.services)):
                 self.services[host_id].cpus.wake()
+            for host_id in hosts_wanted(list(self.services)):
+                self.services[host_id].addresses.wake()
 
     def _end(self) -> None:
         """Stop every thread, give the leases back; threads that hang are left to die with the process."""

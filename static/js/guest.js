@@ -1,4 +1,6 @@
 // The guest's page: copy buttons, dialogs, and live parts that never take away what somebody is typing or has open.
+import { csrfToken } from "./live.js";
+
 const said = document.getElementById("guest-said");
 
 // ---------------------------------------------------------------- copy and dialogs
@@ -87,3 +89,22 @@ let held = "";
 document.addEventListener("focusin", (event) => {
   held = event.target.closest("[id^=guest-]")?.id ?? "";
 });
+
+// ---------------------------------------------------------------- addresses
+
+// While the card of NICs is shown the server is told every 20 s; what the guest and its host then tell comes as a hint.
+const ASK_MS = 20_000;
+
+async function askForAddresses() {
+  const url = document.querySelector("[data-addresses]")?.dataset.addresses;
+  if (!url || document.hidden) return;
+  try {
+    await fetch(url, { method: "POST", headers: { "X-CSRFToken": csrfToken() }, redirect: "manual" });
+  } catch {
+    // Asked again in 20 s.
+  }
+}
+
+askForAddresses();
+setInterval(askForAddresses, ASK_MS);
+document.addEventListener("visibilitychange", askForAddresses);
