@@ -224,8 +224,18 @@ def _removed(guest: resources.Guest, parameters: dict[str, Any]) -> bool | None:
     return all(named(definition, target) is None for definition in found) if found else None
 
 
+def stored(guest: resources.Guest, parameters: dict[str, Any]) -> bool | None:
+    """Whether a disk has the volume that was asked for, in every definition that was to change; by the row's path."""
+    found = asked_definitions(guest, parameters)
+    if not found or not parameters.get("volume"):
+        return None
+    rows = Volume.objects.filter(pool__uuid=parameters["pool"], name=parameters["volume"])
+    paths = set(rows.values_list("path", flat=True))
+    return all(any(disk.source in paths for disk in definition.disks) for definition in found)
+
+
 def _unknown(_guest: resources.Guest, _parameters: dict[str, Any]) -> bool | None:
-    """Which disk came of it, or how large it is, no definition tells."""
+    """How large a disk is no definition tells."""
     return None
 
 
@@ -241,7 +251,7 @@ def closed_volume(by: AbstractBaseUser, guest: Guest, parameters: dict[str, Any]
 
 
 ADD_DISK = register(
-    OperationKind("add_disk", gettext_lazy("Add a disk"), Action.DEVICES, _add, _unknown, refusal=closed_volume)
+    OperationKind("add_disk", gettext_lazy("Add a disk"), Action.DEVICES, _add, stored, refusal=closed_volume)
 )
 REMOVE_DISK = register(
     OperationKind("remove_disk", gettext_lazy("Take out a disk"), Action.DEVICES, _remove, _removed, cancellable=True)

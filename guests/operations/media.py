@@ -12,7 +12,7 @@ from guests import resources
 from guests.access import Action
 from guests.errors import OperationRefused
 from guests.hypervisor import writing
-from guests.operations.disks import after, asked_definitions, closed_volume, named, refuse_if_changed, target_of
+from guests.operations.disks import after, asked_definitions, closed_volume, named, refuse_if_changed, stored, target_of
 from guests.operations.given_volumes import find_volume, given
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.resizing import targets
@@ -67,7 +67,7 @@ CHANGE_MEDIUM = register(
         gettext_lazy("Change a medium"),
         Action.DEVICES,
         _change,
-        lambda _guest, _parameters: None,
+        stored,
         refusal=closed_volume,
     )
 )

@@ -17,10 +17,12 @@ from django.test import Client
 
 from guests.access.models import Role
 from guests.audit.models import AuditRecord
+from guests.hypervisor.reading import get_guest
 from guests.inventory.models import Guest
 from guests.inventory.storage import Pool, Volume
 from guests.operations import ask, ask_host, new_key, wait_for_end
 from guests.operations.given_volumes import claim_key
+from guests.operations.kinds import KINDS
 from guests.operations.models import Operation, OperationState, VolumeClaim
 from tests.guests.inventory_rows import grant, make_host, person, signed_in
 from tests.guests.worker.conftest import RunningWorker, admin, domain, row, start_worker, until  # noqa: F401
@@ -328,6 +330,19 @@ def test_a_disk_that_changed_since_the_form_was_opened_stays(
     )
     assert "changed since you opened the form" in wait_for_end(operation, 10).message
     assert "vda" in disks(worker)
+
+
+def test_what_came_of_an_operation_that_nobody_saw_end_is_read_from_the_definitions(
+    client: Client, worker: RunningWorker
+) -> None:
+    asked = {"pool": str(volume("b.raw").pool.uuid), "volume": "b.raw", "target": "vdb", "next_boot": True}
+
+    def now(kind: str) -> bool | None:
+        return KINDS[kind].reached(get_guest(worker.libvirt("alpha"), row("off-1").uuid), asked)
+
+    assert (now("add_disk"), now("remove_disk"), now("grow_disk")) == (False, True, None)
+    assert add(client, "b.raw").status_code == 302
+    assert (now("add_disk"), now("remove_disk"), now("eject")) == (True, False, False)
 
 
 def test_a_disk_only_grows_and_within_its_pool(client: Client, worker: RunningWorker) -> None:
