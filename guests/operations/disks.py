@@ -1,4 +1,4 @@
-"""Disks: attach a volume or an empty drive, detach, grow. What a disk is stored in stays when it is taken away."""
+"""Disks: attach a volume or an empty drive, detach. What a disk is stored in stays when it is taken away."""
 
 from __future__ import annotations
 
@@ -16,18 +16,14 @@ from guests.access import Action
 from guests.access.volumes import may_give
 from guests.errors import OperationRefused
 from guests.hypervisor import writing
-from guests.hypervisor.pools import free_bytes
 from guests.hypervisor.reading import get_guest
-from guests.hypervisor.volumes import get_volume, grow_volume
-from guests.inventory.disk_uses import volume_paths
 from guests.inventory.models import Guest
-from guests.inventory.storage import Volume, volumes_by_path
+from guests.inventory.storage import Volume
 from guests.operations.disk_buses import HOT_PLUGGED, buses, next_target
 from guests.operations.given_volumes import GivenVolume, find_volume, given, row_of
 from guests.operations.kinds import OperationKind, Task, register
-from guests.operations.resizing import live_definition, targets, whole_number
+from guests.operations.resizing import live_definition, targets
 from guests.resources import Disk
-from guests.units import size_text
 
 DEVICES = {"disk", "cdrom"}
 CACHES = ("", "none", "writeback", "writethrough", "directsync")
@@ -138,45 +134,6 @@ def _is_there_now(task: Task, target: str) -> bool:
     return guest.live is not None and named(guest.live, target) is not None
 
 
-def _grow(task: Task) -> dict[str, Any]:
-    """Live the guest sees it at once; at rest its volume grows."""
-    target, size = target_of(task), whole_number(task.parameters, "bytes", "size")
-    refuse_if_changed(task, target)
-    disk = named(task.guest.definition, target)
-    if disk is None or not disk.source:
-        raise OperationRefused(_("This guest has no disk %(target)s (any more).") % {"target": target})
-    if disk.readonly or disk.device != "disk":
-        raise OperationRefused(_("What is only read cannot grow."))
-    path = volume_paths(task.row.host).path_of(disk)
-    volume = volumes_by_path(task.row.host, [path]).get(path)
-    before = _capacity(task, disk, volume)
-    if size <= before:
-        raise OperationRefused(
-            _("It has %(size)s: a disk can only become larger.") % {"size": size_text(before)}, field="size"
-        )
-    if volume is not None and size - before > (free := free_bytes(task.connection, volume.pool.uuid)):
-        raise OperationRefused(_("Its pool has %(size)s free.") % {"size": size_text(free)}, field="size")
-    task.progress.sending()
-    if volume is not None and (not _runs(task) or volume.kind == "block"):
-        grow_volume(task.connection, volume.pool.uuid, volume.name, size)  # QEMU makes files larger, no devices
-    if _runs(task):
-        writing.grow_disk(task.connection, task.uuid, target, size)
-    return {"from_bytes": before, "bytes": _capacity(task, disk, volume)}
-
-
-def _runs(task: Task) -> bool:
-    return task.guest.live is not None and task.guest.state.is_active
-
-
-def _capacity(task: Task, disk: Disk, volume: Volume | None) -> int:
-    """As large as a running guest sees it; at rest, as large as the volume is."""
-    if _runs(task):
-        return writing.disk_capacity(task.connection, task.uuid, disk.target)
-    if volume is None:
-        raise OperationRefused(_("It lies in no pool of its host: it can be made larger while the guest runs only."))
-    return get_volume(task.connection, volume.pool.uuid, volume.name).capacity_bytes
-
-
 def target_of(task: Task) -> str:
     """The disk that is meant: its target, which names it in this guest."""
     target = task.parameters.get("target")
@@ -234,11 +191,6 @@ def stored(guest: resources.Guest, parameters: dict[str, Any]) -> bool | None:
     return all(any(disk.source in paths for disk in definition.disks) for definition in found)
 
 
-def _unknown(_guest: resources.Guest, _parameters: dict[str, Any]) -> bool | None:
-    """How large a disk is no definition tells."""
-    return None
-
-
 def closed_volume(by: AbstractBaseUser, guest: Guest, parameters: dict[str, Any]) -> str:
     """`OperationKind.refusal`: the volume must be one that this person may give this guest."""
     if not parameters.get("volume"):
@@ -256,4 +208,3 @@ ADD_DISK = register(
 REMOVE_DISK = register(
     OperationKind("remove_disk", gettext_lazy("Take out a disk"), Action.DEVICES, _remove, _removed, cancellable=True)
 )
-GROW_DISK = register(OperationKind("grow_disk", gettext_lazy("Grow a disk"), Action.DEVICES, _grow, _unknown))

@@ -353,6 +353,15 @@ def test_a_disk_only_grows_and_within_its_pool(client: Client, worker: RunningWo
         assert words in refused.content.decode(), size
     refused = send(client, "vdb/grow/", size="1 GiB")  # the test driver cannot
     assert "The driver of this host cannot do this" in refused.content.decode()
+    for changes, words in (
+        ({"seen_format": "qcow2", "format": "qcow2"}, "looks like another format"),
+        ({"format": "raw"}, "keep only their differences"),
+    ):
+        Volume.objects.filter(name="b.raw").update(**changes)
+        if "differences" in words:
+            Volume.objects.filter(name="a.qcow2").update(backing_path="/images/b.raw")
+        refused = send(client, "vdb/grow/", size="1 GiB")
+        assert words in refused.content.decode()
 
 
 def test_operators_and_strangers_change_no_disk(worker: RunningWorker) -> None:
