@@ -35,6 +35,7 @@ from guests.inventory.volume_uses import SHARED
 from guests.operations.disk_sharing import Objection, Wanted, objection
 from guests.operations.kinds import Task
 from guests.operations.models import Operation, OperationState, VolumeClaim
+from guests.operations.upload_models import Upload
 
 READABLE = {"raw": "raw", "iso": "raw", "qcow2": "qcow2"}  # how a volume's format is read, where it can be
 KINDS = {"file", "block"}
@@ -170,6 +171,8 @@ def why_not(
     shareable: bool,
 ) -> Objection | None:
     """The rule, on what these guests of the host use, and on what other hosts' rows say of the same storage."""
+    if Upload.objects.filter(pool=row.pool, name=row.name).exists():
+        return Objection(_("This volume is still being uploaded."))
     wanted = Wanted(guest.uuid, path, READABLE.get(row.format, row.format), below, writes, shareable)
     unknown = [lower for lower in below if lower not in paths.known]
     if unknown:

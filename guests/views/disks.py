@@ -133,6 +133,7 @@ def _added(request: HttpRequest, guest_id: UUID, kind: type[BusForm], done: str)
 
 def _page(request: HttpRequest, page: DiskPage, *, status: int = 200) -> HttpResponse:
     context = {"section": "guests", "guest": page.guest, "disk": page.row, "acts": page.acts}
+    context["sees_storage"] = may_on(request.user, Action.STORAGE, page.guest.host)
     return render(request, "guests/disk.html", context, status=status)
 
 

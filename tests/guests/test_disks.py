@@ -24,6 +24,7 @@ from guests.operations import ask, ask_host, new_key, wait_for_end
 from guests.operations.given_volumes import claim_key
 from guests.operations.kinds import KINDS
 from guests.operations.models import Operation, OperationState, VolumeClaim
+from guests.operations.upload_models import Upload
 from tests.guests.inventory_rows import grant, make_host, person, signed_in
 from tests.guests.worker.conftest import RunningWorker, admin, domain, row, start_worker, until  # noqa: F401
 from tests.labs.host_xml import HostXml
@@ -229,6 +230,13 @@ def test_of_giving_and_deleting_a_volume_at_once_one_is_refused(
     assert operation.state == "failed"
     assert "gives this volume to a guest" in operation.message
     assert add(client, "b.raw").status_code == 422
+
+
+def test_what_is_still_being_uploaded_is_given_to_nobody(client: Client, worker: RunningWorker) -> None:
+    Upload.objects.create(pool=Pool.objects.get(name="images"), name="b.raw", format="raw", size_bytes=8 * 2**20)
+    refused = add(client, "b.raw")
+    assert refused.status_code == 422
+    assert "still being uploaded" in refused.content.decode()
 
 
 def test_a_shareable_disk_is_given_to_two_and_a_qcow2_never(client: Client, worker: RunningWorker) -> None:
