@@ -24,9 +24,9 @@ export async function askForTicket(words, csrf, wishes) {
   } catch {
     throw new Refusal(words.whyLost, "retry");
   }
-  if (answer.type === "opaqueredirect" || answer.status === 401) throw new Refusal(words.why4401, "sign-in");
-  if (answer.status === 403) throw new Refusal(words.why4403, "stop");
-  if (answer.status === 404) throw new Refusal(words.why4404, "stop");
+  if (answer.type === "opaqueredirect" || answer.status === 401) throw new Refusal(words["why-4401"], "sign-in");
+  if (answer.status === 403) throw new Refusal(words["why-4403"], "stop");
+  if (answer.status === 404) throw new Refusal(words["why-4404"], "stop");
   if (answer.status === 409) throw new Refusal((await answer.json()).sentence, "wait");
   if (!answer.ok) throw new Refusal(words.whyLost, "retry");
   return answer.json();
@@ -42,8 +42,8 @@ export function openSocket(words, token) {
 
 // What the end of a websocket means; `opened`: whether it was ever open.
 export function refusalOf(event, opened, words) {
-  const sentence = event.reason || (SENTENCE.test(event.code) && words[`why${event.code}`]) || "";
-  if (event.code === 4401) return new Refusal(sentence || words.why4401, "sign-in");
+  const sentence = event.reason || (SENTENCE.test(event.code) && words[`why-${event.code}`]) || "";
+  if (event.code === 4401) return new Refusal(sentence || words["why-4401"], "sign-in");
   if (STOPS.has(event.code)) return new Refusal(sentence, "stop");
   if (event.code === 4410) return new Refusal(sentence || words.whyOff, "wait");
   return new Refusal(sentence || (opened ? words.whyLost : words.whyAway), "retry");
