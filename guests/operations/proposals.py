@@ -16,6 +16,7 @@ from guests.inventory.definitions import DefinitionVersion, expanded, packed
 from guests.inventory.models import Guest
 
 KEPT = timedelta(days=7)
+MOST_OF_ONE = 50  # of one person: each may be a MiB
 
 
 class DefinitionProposal(models.Model):
@@ -41,8 +42,10 @@ class DefinitionProposal(models.Model):
 def propose(
     guest: Guest, xml: str, *, by: AbstractBaseUser, base: DefinitionVersion, brought_back: DefinitionVersion | None
 ) -> DefinitionProposal:
-    """Keep what somebody wrote until they asked for it, a week at most."""
+    """Keep what somebody wrote, a week at most, and their last ones only."""
     DefinitionProposal.objects.filter(made_at__lt=timezone.now() - KEPT).delete()
+    theirs = DefinitionProposal.objects.filter(author_id=by.pk).order_by("-made_at")
+    DefinitionProposal.objects.filter(pk__in=list(theirs.values_list("pk", flat=True)[MOST_OF_ONE - 1 :])).delete()
     return DefinitionProposal.objects.create(
         guest=guest, author_id=by.pk, base=base, brought_back=brought_back, content=packed(xml)
     )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 CONTEXT = 3  # lines around a change
 MOST_LINES = 5000  # of each text: comparing takes up to the square of it
-MOST_MARKED = 600  # characters of a line whose words are compared
+MOST_PAIRED, MOST_MARKED = 100, 600  # lines that changed at once, and characters of one, whose words are compared
 LIKE_ENOUGH = 0.4  # of two lines, 0 to 1: more unlike ones are two lines, and not one that changed
 _WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
 
@@ -65,7 +65,8 @@ def diff_of(before: str, after: str) -> TextDiff:
 
 
 def _changed(old: Sequence[str], new: Sequence[str]) -> Iterator[DiffLine]:
-    pairs = [_marked(before, after) for before, after in zip(old, new, strict=False)] if len(old) == len(new) else []
+    is_paired = len(old) == len(new) <= MOST_PAIRED
+    pairs = [_marked(before, after) for before, after in zip(old, new, strict=True)] if is_paired else []
     for number, line in enumerate(old):
         yield DiffLine("del", pairs[number][0] if pairs else line)
     for number, line in enumerate(new):

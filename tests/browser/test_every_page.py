@@ -14,12 +14,19 @@ from playwright.sync_api import APIResponse, BrowserContext, Page, Response
 
 from tests.browser import axe
 from tests.dashboard.routes import ROUTES, SAMPLES, Route
+from tests.labs.lab import Lab
 from tests.labs.product import Product
 
 pytestmark = pytest.mark.timeout(300)
 # Read by programs or by parts of a page; a download would not end in a page.
-NO_PAGES = ("api/", "healthz", "status/<slug:slug>/status.json", "accounts/2fa/recovery-codes/download/")
-NO_PAGE_ENDINGS = (".txt", ".cast", ".rfb", ".xml", "/picture/")
+NO_PAGES = (
+    "api/",
+    "healthz",
+    "status/<slug:slug>/status.json",
+    "storage/uploads/",
+    "accounts/2fa/recovery-codes/download/",
+)
+NO_PAGE_ENDINGS = ("volumes/<int:volume_id>/download/", ".txt", ".cast", ".rfb", ".xml", "/picture/")
 # Nothing is there for these in the lab.
 ABSENT = {
     "accounts/2fa/recovery-codes/",
@@ -32,14 +39,19 @@ ABSENT = {
     "guests/new/<uuid:operation_id>/",
 }
 MAKE_THINGS = """
-import json
+import json, time
 from django.contrib.auth.models import Group, User
 from dashboard.status.models import StatusPage
 from guests.access.models import Grant
 from guests.inventory.models import Guest
+from guests.inventory.storage import Volume
 from guests.operations.models import Operation
 from guests.operations.proposals import propose
 guest = Guest.objects.get(name="web-1")
+deadline = time.monotonic() + 60
+while not (volume := Volume.objects.filter(pool__name="walked", name="one.img").first()):
+    assert time.monotonic() < deadline, "the worker does not see the volume"
+    time.sleep(0.2)
 page, _ = StatusPage.objects.get_or_create(slug="northbay", defaults={"title": "Northbay", "published": True})
 group, _ = Group.objects.get_or_create(name="night shift")
 person = User.objects.get(username="admin")
@@ -49,6 +61,7 @@ operation, _ = Operation.objects.get_or_create(
     asked_by_name="admin", state="done"))
 print(json.dumps({"guest_id": str(guest.pk), "operation_id": str(operation.pk), "name": guest.host.name,
     "mac": guest.macs.split()[0] if guest.macs else "", "slug": page.slug, "pk": group.pk, "person": person.pk,
+    "pool_id": volume.pool_id, "volume_id": volume.pk,
     "grant_pk": grant.pk, "version_id": guest.definition_versions.first().pk,
     "proposal_id": str(propose(guest, guest.definition_versions.first().xml.replace("destroy", "restart"),
     by=person, base=guest.definition_versions.first(), brought_back=None).pk), "member_pk": person.pk}))
@@ -56,8 +69,10 @@ print(json.dumps({"guest_id": str(guest.pk), "operation_id": str(operation.pk), 
 
 
 @pytest.fixture
-def path_of(product: Product, guest: str) -> Callable[[Route], str]:
+def path_of(product: Product, lab: Lab, guest: str) -> Callable[[Route], str]:
     """A route's path with what is there in the lab."""
+    lab.pool("walked")
+    lab.virsh("vol-create-as", "walked", "one.img", "1M")
     values = json.loads(product.manage("shell", "-v0", "-c", MAKE_THINGS).splitlines()[-1])
 
     def path_of(route: Route) -> str:

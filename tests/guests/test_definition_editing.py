@@ -3,6 +3,7 @@
 # ruff: noqa: F811 (fixtures of the worker are imported by name)
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import libvirt
@@ -10,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.test import Client
+from django.utils import timezone
 
 from guests.access.models import Role
 from guests.audit.models import AuditRecord
@@ -17,7 +19,7 @@ from guests.inventory.changes import Feed, announce
 from guests.inventory.definitions import DefinitionVersion, newest_version
 from guests.inventory.models import Guest
 from guests.inventory.storage import Volume
-from guests.operations import ask, new_key, wait_for_end
+from guests.operations import ask, new_key, proposals, wait_for_end
 from guests.operations.models import Operation
 from guests.operations.proposals import DefinitionProposal, propose
 from tests.guests.inventory_rows import grant, make_guest, make_host, person, signed_in
@@ -219,6 +221,18 @@ def test_disks_are_volumes_of_the_host_s_pools_that_no_other_guest_has(worker: R
     assert "Only who administrates the whole host may add this here." in answer.content.decode()
     define(client, web, with_device(xml, DISK.format("/guests/free.img")))
     assert "/guests/free.img" in domain(worker, "web-1").XMLDesc(INACTIVE)
+
+
+def test_what_was_written_is_kept_for_a_while_and_not_without_end(
+    worker: RunningWorker, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proposals, "MOST_OF_ONE", 3)
+    web, base = row("web-1"), base_of(row("web-1"))
+    made = [propose(web, f"<a>{number}</a>", by=admin, base=base, brought_back=None) for number in range(5)]
+    assert set(DefinitionProposal.objects.all()) == set(made[2:])
+    DefinitionProposal.objects.update(made_at=timezone.now() - timedelta(days=8))
+    last = propose(web, "<a/>", by=admin, base=base, brought_back=None)
+    assert DefinitionProposal.objects.get() == last
 
 
 def test_who_may_not_writes_nothing(worker: RunningWorker, client: Client) -> None:

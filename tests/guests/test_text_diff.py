@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from guests.views.text_diff import MOST_LINES, diff_of
+from guests.views.text_diff import MOST_LINES, MOST_PAIRED, diff_of
 from guests.views.xml_shown import MOST_COLOURED, shown_xml
 
 HOSTILE = "<a b='<img src=x>'>&amp;</a><script>alert(1)</script>\u202e"
@@ -34,6 +34,11 @@ def test_the_same_with_other_ends_of_lines_is_the_same() -> None:
 
 def test_what_is_too_long_is_not_compared() -> None:
     assert diff_of("a\n" * (MOST_LINES + 1), "b").too_long
+
+
+def test_of_many_lines_at_once_no_words_are_compared() -> None:
+    before, after = ("\n".join(f"a {n} {end}" for n in range(MOST_PAIRED + 1)) for end in ("b", "c"))
+    assert "<ins>" not in diff_of(before, after).html
 
 
 def test_every_word_is_escaped() -> None:
