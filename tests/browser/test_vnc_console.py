@@ -8,16 +8,11 @@ from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.vnc_consoles import connected, console, press_from_menu, serial_of
+from tests.browser.vnc_consoles import COLOURS, connected, console, press_from_menu, serial_of
 from tests.browser.waiting import until
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 
-COLOURS = """() => {
-  const canvas = document.querySelector(".gh-vnc canvas");
-  const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer);
-  return canvas.width < 600 ? 0 : new Set(pixels).size;
-}"""
 ADD_WATCHER = """
 from django.contrib.auth.models import User
 User.objects.filter(username="wanda").delete()

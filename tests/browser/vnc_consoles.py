@@ -13,6 +13,13 @@ from guests.hypervisor.connection import open_connection
 from guests.hypervisor.streams import open_text_stream
 from tests.labs.lab import Lab
 
+# How many there are on the screen; 0 while there is no picture.
+COLOURS = """() => {
+  const canvas = document.querySelector(".gh-vnc canvas");
+  const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+  return canvas.width < 600 ? 0 : new Set(pixels).size;
+}"""
+
 
 def console(lab: Lab, name: str) -> str:
     return f"/guests/{lab.uuid(name)}/console/vnc/"
