@@ -14,6 +14,7 @@ from guests.hypervisor.connection import Connection
 from guests.hypervisor.events import subscribe
 from guests.hypervisor.graphics import open_graphics
 from guests.hypervisor.reading import get_guest, host_facts, list_guests, list_stats
+from guests.hypervisor.vcpu_tuning import Scheduling, scheduling, set_scheduling
 from guests.hypervisor.writing import (
     force_off,
     pause,
@@ -137,6 +138,19 @@ def test_brings_a_vcpu_in_and_the_guest_counts_it(xen: Connection, guest: UUID) 
     finally:
         terminal.stream.close()
     assert next(s for s in list_stats(xen) if s.uuid == guest).vcpus_current == 2
+
+
+def test_weight_and_cap_of_the_credit_scheduler_are_set_while_the_guest_runs(xen: Connection, guest: UUID) -> None:
+    before = scheduling(xen, guest)
+    assert (before.weight, before.cap_percent, before.vcpu_cap_percent) == (256, 0, None)
+    set_scheduling(xen, guest, Scheduling(weight=512, cap_percent=50), live=True)
+    assert scheduling(xen, guest) == Scheduling(512, 50)
+    with pytest.raises(NotSupported, match="cannot be set for the next boot"):
+        set_scheduling(xen, guest, Scheduling(weight=256), live=False)
+    with pytest.raises(NotSupported, match="no such cap"):
+        set_scheduling(xen, guest, Scheduling(vcpu_cap_percent=50), live=True)
+    set_scheduling(xen, guest, Scheduling(weight=256, cap_percent=0), live=True)
+    assert scheduling(xen, guest) == before
 
 
 def test_the_text_console_is_opened_as_the_default_and_can_be_busy(xen: Connection, guest: UUID) -> None:
