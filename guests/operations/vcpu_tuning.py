@@ -41,10 +41,10 @@ def _set_scheduling(task: Task) -> dict[str, Any]:
         if shown is not None and now is not None and shown != now:
             raise OperationRefused(_("This changed since you opened the form: now %(now)s.") % {"now": now}, field=name)
     task.progress.sending()
+    if live:  # first: it is what a hypervisor refuses, and then nothing was changed
+        writing.set_scheduling(task.connection, task.uuid, wanted, live=True)
     if next_boot:
         writing.set_scheduling(task.connection, task.uuid, wanted, live=False)
-    if live:
-        writing.set_scheduling(task.connection, task.uuid, wanted, live=True)
     after = writing.scheduling(task.connection, task.uuid, live=live)
     return {
         **{f"from_{name}": getattr(before, name) for name in AMOUNTS},
@@ -77,12 +77,12 @@ def _pin(task: Task) -> dict[str, Any]:
     _refuse_other_pins(task, basis)
     before = _pins_after(task.guest)
     task.progress.sending()
-    if next_boot:
-        writing.pin_vcpus_at_boot(task.connection, task.uuid, wanted, emulator)
     if live:
         changed = {vcpu: text for vcpu, text in wanted.items() if text != pins_of(basis).get(str(vcpu), "")}
         moves = emulator if emulator != basis.tuning.emulator else None
         writing.pin_vcpus_now(task.connection, task.uuid, changed, moves)
+    if next_boot:
+        writing.pin_vcpus_at_boot(task.connection, task.uuid, wanted, emulator)
     after = _pins_after(get_guest(task.connection, task.uuid))
     return {"from": before, **after, "waits_for_boot": _waits(task, live=live)}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from guests.forms.amounts import exact_text
 from guests.operations.host_kinds import HostOperationKind, kind_of
@@ -24,11 +25,22 @@ NEXT_BOOT_ONLY = {
     "add_graphics",
     "keep_graphics_inside",
     "define",
+    "set_topology",
+    "set_cpu_model",
 }
 SENDING = {"migrate", "save", "make_volume", "clone_volume", "clone_guest"}  # kinds whose progress is in bytes
 NAMED = {"clone_guest", "take_snapshot", "revert_to_snapshot", "delete_snapshot"}
 DISK_KINDS = {"add_disk", "remove_disk", "grow_disk", "change_medium", "eject"}
-NOW_OR_LATER = {"set_current_memory", "set_vcpus", "add_disk", "remove_disk", "change_medium", "eject"}
+NOW_OR_LATER = {
+    *("set_current_memory", "set_vcpus", "add_disk", "remove_disk", "change_medium", "eject"),
+    *("set_scheduling", "pin_vcpus"),
+}
+TUNING_KINDS = {"set_scheduling", "pin_vcpus", "set_topology", "set_cpu_model"}
+AMOUNTS = {
+    "weight": gettext_lazy("Weight"),
+    "cap_percent": gettext_lazy("Cap, % of one CPU"),
+    "vcpu_cap_percent": gettext_lazy("Cap of each vCPU, % of one CPU"),
+}
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
 
@@ -107,9 +119,24 @@ def _values(operation: Operation) -> tuple[str, str]:
         return (str(before) if isinstance(before, int) else ""), str(count)
     if operation.kind in DISK_KINDS:
         return _of_disk(operation)
+    if operation.kind in TUNING_KINDS:
+        was = {name.removeprefix("from_"): value for name, value in operation.after.items() if name.startswith("from_")}
+        return _tuned(operation.before | was), _tuned(operation.parameters)
     if operation.kind in NAMED:
         return "", str(operation.parameters.get("name", ""))
     return "", ""
+
+
+def _tuned(values: dict[str, Any]) -> str:
+    """Weight and caps, pins by vCPU, a topology or a processor: those that are there."""
+    words = [f"{label} {values[name]}" for name, label in AMOUNTS.items() if values.get(name) is not None]
+    if isinstance(pins := values.get("pins"), dict):
+        words += [f"vCPU {vcpu}: {cpus}" for vcpu, cpus in sorted(pins.items(), key=lambda pin: int(pin[0])) if cpus]
+    if values.get("sockets"):
+        words.append(" × ".join(str(values.get(name)) for name in ("sockets", "cores", "threads")))
+    if processor := values.get("model") or values.get("mode"):
+        words.append(str(processor))
+    return ", ".join(words)
 
 
 def _of_disk(operation: Operation) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from django.test import Client
 from guests.access.models import Role
 from guests.inventory.cpus import HostCPUs
 from guests.operations.models import Operation
+from guests.views.operation_words import describe
 from tests.guests.inventory_rows import grant, make_guest, make_host, person, signed_in
 from tests.guests.worker.conftest import RunningWorker, admin, domain, row, start_worker, until, worker  # noqa: F401
 
@@ -43,6 +44,7 @@ def test_vcpus_are_pinned_now_and_at_the_next_boot(worker: RunningWorker, client
     assert [(pin.get("vcpu"), pin.get("cpuset")) for pin in pins] == [("0", "1")]
     operation = Operation.objects.get(kind="pin_vcpus")
     assert (operation.before, operation.after["next_boot_pins"]) == ({"pins": {}}, {"0": "1"})
+    assert (describe(operation).before, describe(operation).wanted) == ("", "vCPU 0: 1")
 
 
 def test_a_cpu_that_the_host_lacks_is_refused_at_its_field(worker: RunningWorker, client: Client) -> None:
@@ -61,7 +63,9 @@ def test_the_topology_makes_the_maximum_of_vcpus(worker: RunningWorker, client: 
     topology = definition(worker, "web-1").find("cpu/topology")
     assert topology is not None
     assert (topology.get("sockets"), topology.get("cores"), topology.get("threads")) == ("1", "2", "2")
-    assert Operation.objects.get(kind="set_topology").after["from"]["cores"] == 0
+    operation = Operation.objects.get(kind="set_topology")
+    assert operation.after["from"]["cores"] == 0
+    assert (describe(operation).wanted, describe(operation).where) == ("1 × 2 × 2", "at next boot")
     send(client, "web-1", "topology", sockets="", cores="", threads="")
     assert definition(worker, "web-1").find("cpu/topology") is None
 
@@ -85,7 +89,10 @@ def test_the_model_is_one_of_the_list(worker: RunningWorker, client: Client) -> 
 
 def test_a_weight_is_set_at_once_where_the_driver_has_one(worker: RunningWorker, client: Client) -> None:
     assert "it was saved" in send(client, "web-1", "scheduling", weight="77", when="now")
-    assert Operation.objects.get(kind="set_scheduling").state == "done"
+    operation = Operation.objects.get(kind="set_scheduling")
+    assert operation.state == "done"
+    line = describe(operation)
+    assert (line.before, line.wanted, line.where) == ("Weight 50", "Weight 77", "until next boot")
     assert "Type a weight or a cap." in send(client, "web-1", "scheduling", 422, weight="", when="now")
     send(client, "web-1", "scheduling", 422, weight="0", when="now")
     send(client, "off-1", "scheduling", 404, weight="77", when="now")  # nothing that runs could be weighed
