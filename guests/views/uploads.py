@@ -90,16 +90,17 @@ def download(request: HttpRequest, volume_id: int) -> HttpResponseBase:
         return redirect("guests:volume", found.pk)
     tag = f'"{found.pk}-{found.revision}"'
     offset, length = _wanted(request, tag)
-    record(
-        "storage.download",
-        by=request.user,
-        host=found.pool.host,
-        address=str(request.META.get("REMOTE_ADDR", "")),
-        volume=f"{found.pool.name}/{found.name}",
-        offset=offset or 0,
-    )
     if request.method == "HEAD":
         offset, length = 0, 0
+    else:
+        record(
+            "storage.download",
+            by=request.user,
+            host=found.pool.host,
+            address=str(request.META.get("REMOTE_ADDR", "")),
+            volume=f"{found.pool.name}/{found.name}",
+            offset=offset or 0,
+        )
     try:
         told = read_range(found.pool.host_id, found.pool.uuid, found.name, offset or 0, length)
     except TransferFailed as error:

@@ -117,15 +117,18 @@ def test_D1_nothing_unsafe_goes_without_a_csrf_token(site: Site, who: str, metho
 
 @pytest.mark.parametrize("who", ["anonymous", "root"])
 def test_D1_get_and_head_change_nothing(site: Site, who: str) -> None:
+    """But that something was taken out is recorded: a browser that goes on with a download has GET only."""
     client = site.client(who, raise_request_exception=False)
     for route, method in itertools.product(ROUTES, (client.get, client.head)):
         with CaptureQueriesContext(connection) as queries:
             method(route.path())
+        is_download = route.name == "download-volume" and method == client.get
+        bookkeeping = (*BOOKKEEPING, *(("guests_auditrecord", "guests_auditlink") if is_download else ()))
         written = [
             query["sql"]
             for query in queries
             if re.match(r"(INSERT|UPDATE|DELETE|REPLACE)", query["sql"])
-            and not any(w in query["sql"] for w in BOOKKEEPING)
+            and not any(w in query["sql"] for w in bookkeeping)
         ]
         assert written == [], route
 
