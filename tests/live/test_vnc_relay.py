@@ -91,7 +91,9 @@ class Serial:
 @contextmanager
 def serial_of(lab: Lab, name: str) -> Iterator[Serial]:
     connection, serial = open_connection(lab.uri), Serial()
-    stream = open_text_stream(connection, UUID(lab.uuid(name)), None, on_data=serial.add, on_end=lambda why: None)
+    stream = open_text_stream(
+        connection, UUID(lab.uuid(name)), None, force=True, on_data=serial.add, on_end=lambda why: None
+    )
     try:
         yield serial
     finally:
