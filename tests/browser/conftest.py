@@ -33,6 +33,12 @@ User.objects.filter(username="{name}").delete()
 user = User.objects.create_user("{name}", password="{password}")
 Grant.objects.create(user=user, role="{role}", scope="everything")
 """
+FAILED_OPERATIONS = """
+from guests.operations.models import Operation
+for failed in Operation.objects.filter(state="failed")[:5]:
+    print(failed.ended_at, failed.kind, failed.guest, failed.message, failed.detail)
+"""
+LOG_CHARACTERS = 20_000
 _PHASES = pytest.StashKey[dict[str, pytest.TestReport]]()
 
 
@@ -67,7 +73,8 @@ def new_context(
 ) -> Iterator[Callable[..., BrowserContext]]:
     """Make browser contexts, each a person with cookies of their own.
 
-    At the end of a failed test every open page leaves a picture in test-results/; a passed one fails when a page broke
+    At the end of a failed test every open page leaves a picture in test-results/, and the report has the product's log
+    and the last operations that failed, with libvirt's own words; a passed one fails when a page broke
     its content security policy or a script of it ended in an error.
     """
     contexts: list[BrowserContext] = []
@@ -97,7 +104,10 @@ def new_context(
             if failed:
                 _take_picture(page, request.node.nodeid)
         context.close()
-    if not failed:
+    if failed:
+        print(product.log.read_text(errors="replace")[-LOG_CHARACTERS:])
+        print(product.manage("shell", "-v0", "-c", FAILED_OPERATIONS))
+    else:
         assert not problems, problems
 
 
