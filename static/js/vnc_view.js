@@ -7,6 +7,7 @@ import { Refusal, askForTicket, openSocket, refusalOf } from "./vnc_socket.js";
 
 const WAITS = [0.5, 1, 2, 4, 7, 10]; // seconds
 const STEADY_MS = 5000; // a connection that held so long starts the waits anew
+const GREETING_MS = 15_000; // a screen that is not there by then is asked for anew; ssh to its host takes up to 12 s
 const REMARK_MS = 10_000;
 const FRAME_REQUEST = 3; // RFB's FramebufferUpdateRequest: noVNC sends one for each picture that it drew
 
@@ -120,9 +121,11 @@ export class VNCView extends EventTarget {
     let over = false;
     this.socket = socket;
     socket.addEventListener("open", () => { opened = performance.now(); });
+    const greeting = setTimeout(() => socket.close(), GREETING_MS);
     socket.addEventListener("close", (event) => {
       if (over) return;
       over = true;
+      clearTimeout(greeting);
       this.rfb = null;
       this.isConnected = false;
       if (this.renewing) {
@@ -152,6 +155,7 @@ export class VNCView extends EventTarget {
     this.scaleTo(this.scale);
     rfb.addEventListener("connect", () => {
       if (over) return;
+      clearTimeout(greeting);
       this.isConnected = true;
       this.ask({ hello: true });
       if (this.viewOnly) this.ask({ view_only: true });

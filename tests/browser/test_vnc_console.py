@@ -72,6 +72,17 @@ def test_a_lost_console_server_is_waited_for(signed_in: Page, lab: Lab, product:
     connected(signed_in)
 
 
+def test_a_screen_that_does_not_greet_is_asked_for_anew(signed_in: Page, lab: Lab, product: Product) -> None:
+    server = product.pids["consoleserver"]
+    os.kill(server, signal.SIGSTOP)
+    try:
+        signed_in.goto(console(lab, "db-1"))
+        expect(signed_in.locator("#vnc-state")).to_have_text("Reconnecting", timeout=20_000)
+    finally:
+        os.kill(server, signal.SIGCONT)
+    connected(signed_in)
+
+
 def test_a_watcher_looks_and_knows_it(
     new_context: Callable[..., BrowserContext], sign_in: Callable[..., None], lab: Lab, product: Product
 ) -> None:
