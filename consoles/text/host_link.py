@@ -12,8 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-from django.conf import settings
-
 from consoles.text.device import Device, GuestIsElsewhere, GuestIsOff
 from consoles.text.keyboard import Stream
 from consoles.text.offloop import off_loop
@@ -106,11 +104,7 @@ class HostLink:
 
     def _dial_now(self) -> Connection:
         """In a thread: open, and listen for events and for the end."""
-        connection = open_connection(
-            self.uri,
-            deadline_s=settings.OPEN_DEADLINE_SECONDS,
-            keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-        )
+        connection = open_connection(self.uri)
         try:
             connection.on_close(lambda _reason: self._soon(lambda: self._lost(connection)))
             with suppress(NotSupported):

@@ -67,11 +67,7 @@ class ConsoleHosts:
             if known is not None:
                 known.close()
             try:
-                fresh = open_connection(
-                    uri,
-                    deadline_s=settings.OPEN_DEADLINE_SECONDS,
-                    keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-                )
+                fresh = open_connection(uri)
             except HypervisorError as error:
                 self._failures[uri] = time.monotonic(), error
                 raise

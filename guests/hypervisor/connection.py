@@ -10,10 +10,12 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import libvirt
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from guests.errors import AuthenticationFailed, HypervisorError, HypervisorUnreachable, NotSupported, OperationRefused
@@ -210,15 +212,18 @@ def _opened(uri: str, keepalive: tuple[int, int]) -> Connection:
 def open_connection(
     uri: str,
     *,
-    deadline_s: float = 10.0,
-    keepalive: tuple[int, int] = (3, 3),
+    deadline_s: float | None = None,
+    keepalive: tuple[int, int] | None = None,
     on_close: Callable[[str], None] | None = None,
 ) -> Connection:
     """Open within `deadline_s` seconds, or raise HypervisorUnreachable, AuthenticationFailed or OperationRefused.
 
-    `keepalive` is (seconds between, missed): a host that hangs is noticed after seconds × (missed + 1). `on_close` gets
-    error, eof, keepalive or client, in the event thread, when the connection ends without `close()`.
+    `keepalive` is (seconds between, missed): a host that hangs is noticed after seconds × (missed + 1). Both are the
+    settings' where they are None. `on_close` gets error, eof, keepalive or client, in the event thread, when the
+    connection ends without `close()`.
     """
+    deadline_s = settings.OPEN_DEADLINE_SECONDS if deadline_s is None else deadline_s
+    keepalive = keepalive or (settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT)
     start_event_loop()
     if not urlsplit(uri).scheme:
         raise OperationRefused(_("This is no libvirt address: it must look like qemu:///system."), detail=uri)
@@ -227,7 +232,7 @@ def open_connection(
         raise _silent(deadline_s)
     try:
         try:
-            connection = Attempt(lambda: _opened(uri, keepalive), Connection.close, slot).wait(deadline_s)
+            connection = Attempt(partial(_opened, uri, keepalive), Connection.close, slot).wait(deadline_s)
         except TimeoutError:
             raise _silent(deadline_s) from None
     except AuthenticationFailed:

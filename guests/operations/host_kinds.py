@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
 from guests.access import Action, hosts_held, may, may_on
 from guests.hypervisor.connection import open_connection
 from guests.operations.kinds import KINDS, OperationKind, Progress
@@ -46,11 +44,7 @@ class HostTask:
         if self.host.uri.startswith("test:"):
             yield self.connect()  # its state is in the connection, and nothing takes long
             return
-        connection = open_connection(
-            self.host.uri,
-            deadline_s=settings.OPEN_DEADLINE_SECONDS,
-            keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-        )
+        connection = open_connection(self.host.uri)
         try:
             yield connection
         finally:

@@ -25,11 +25,7 @@ def own_connection(task: Task) -> Iterator[Connection]:
     if task.connection.is_test:
         yield task.connection
         return
-    connection = open_connection(
-        task.row.host.uri,
-        deadline_s=settings.OPEN_DEADLINE_SECONDS,
-        keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-    )
+    connection = open_connection(task.row.host.uri)
     try:
         yield connection
     finally:

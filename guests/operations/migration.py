@@ -30,12 +30,11 @@ ROW_SECONDS = 5.0  # until the inventory knows, at most: the page then shows the
 
 def _migrate(task: Task) -> dict[str, Any]:
     host = _destination(task)
-    keepalive = (settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT)
     opened: list[Connection] = []
     try:
         # Connections of its own: the call takes as long as the guest is large, and nobody else waits for it.
         for uri in (task.row.host.uri, host.uri):
-            opened.append(open_connection(uri, deadline_s=settings.OPEN_DEADLINE_SECONDS, keepalive=keepalive))
+            opened.append(open_connection(uri))
         task.progress.sending()
         _call(task, host, *opened)
     except HypervisorUnreachable as error:

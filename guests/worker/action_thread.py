@@ -75,11 +75,7 @@ class ActionThread:
         return not self._thread.is_alive()
 
     def _open(self) -> Connection:
-        return open_connection(
-            self._service.uri,
-            deadline_s=settings.OPEN_DEADLINE_SECONDS,
-            keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-        )
+        return open_connection(self._service.uri)
 
     def _lane(self) -> Lane:
         return Lane(self._lanes, self._service.connection)

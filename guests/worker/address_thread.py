@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from guests.errors import HypervisorError, HypervisorUnreachable, NotSupported
 from guests.hypervisor.addresses import AgentSilent, read_addresses
 from guests.inventory.addresses import AddressProblem, guests_wanted, keep_addresses
-from guests.inventory.leases import LeaseLost
 from guests.inventory.pictures import Looked
 from guests.resources import AddressSource, GuestAddress
-from guests.worker.database import database_work, with_own_connection
-from guests.worker.own_calls import OwnCalls
+from guests.worker.host_thread import HostThread
 
 if TYPE_CHECKING:
     from guests.worker.host_service import HostService
@@ -39,51 +35,14 @@ AGAIN_SECONDS = {
 _Asked = tuple[UUID, int | None, AddressSource]  # guest, its life, source
 
 
-class AddressThread:
+class AddressThread(HostThread):
     """Asks each source of each guest at its own pace."""
 
+    about = "addresses"
+
     def __init__(self, service: HostService) -> None:
-        self._service = service
-        self._calls = OwnCalls(service)
-        self._wake = threading.Event()
-        self._stopped = False
+        super().__init__(service)
         self._next: dict[_Asked, float] = {}  # monotonic time
-        self._thread = threading.Thread(
-            target=with_own_connection(self._run), name=f"addresses-{service.name}", daemon=True
-        )
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Somebody looks at a guest of this host."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Ask nothing more."""
-        self._stopped = True
-        self._wake.set()
-
-    def join(self, seconds: float) -> bool:
-        """Whether the thread ended."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while not self._stopped:
-            seconds = IDLE_SECONDS
-            try:
-                with database_work():
-                    seconds = self._round()
-            except LeaseLost:
-                self._service.lose_lease()
-                return
-            except DatabaseError:
-                logger.exception("the addresses of guests of host %s could not be written", self._service.name)
-                seconds = 1.0
-            self._wake.wait(seconds)
-            self._wake.clear()
-        self._calls.let_go()
 
     def _round(self) -> float:
         """Ask what is due; answers in how many seconds the next is."""

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from guests.errors import HypervisorError, HypervisorUnreachable, NotSupported
 from guests.hypervisor.screenshots import GuestHangs, NoScreen, take_screenshot
-from guests.inventory.leases import LeaseLost
 from guests.inventory.pictures import (
     Looked,
     Problem,
@@ -28,8 +25,7 @@ from guests.inventory.pictures import (
     store_picture,
     store_problem,
 )
-from guests.worker.database import database_work, with_own_connection
-from guests.worker.own_calls import OwnCalls
+from guests.worker.host_thread import HostThread
 from guests.worker.scaling import NoImage, scaled
 
 if TYPE_CHECKING:
@@ -49,51 +45,14 @@ AGAIN_SECONDS = {
 }
 
 
-class PictureThread:
+class PictureThread(HostThread):
     """The camera of one host."""
 
+    about = "pictures"
+
     def __init__(self, service: HostService) -> None:
-        self._service = service
-        self._wake = threading.Event()
-        self._stopped = False
-        self._calls = OwnCalls(service)
+        super().__init__(service)
         self._next: dict[UUID, float] = {}  # guest → monotonic time of its next picture
-        self._thread = threading.Thread(
-            target=with_own_connection(self._run), name=f"pictures-{service.name}", daemon=True
-        )
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Somebody looks at a guest of this host."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Take nothing more."""
-        self._stopped = True
-        self._wake.set()
-
-    def join(self, seconds: float) -> bool:
-        """Whether the thread ended."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while not self._stopped:
-            seconds = IDLE_SECONDS
-            try:
-                with database_work():
-                    seconds = self._round()
-            except LeaseLost:
-                self._service.lose_lease()
-                return
-            except DatabaseError:
-                logger.exception("the pictures of host %s could not be written", self._service.name)
-                seconds = 1.0
-            self._wake.wait(seconds)
-            self._wake.clear()
-        self._calls.let_go()
 
     def _round(self) -> float:
         """A picture of every guest that is due; answers in how many seconds the next one is."""

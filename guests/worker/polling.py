@@ -113,12 +113,7 @@ class Polling:
     def _serve(self) -> None:
         self._closed = None
         self._wake.clear()
-        self.connection = connection = open_connection(
-            self._service.uri,
-            deadline_s=settings.OPEN_DEADLINE_SECONDS,
-            keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-            on_close=self._on_close,
-        )
+        self.connection = connection = open_connection(self._service.uri, on_close=self._on_close)
         self._asking_since = time.monotonic()
         unsubscribe = subscribe(connection, self._service.receive)  # before reading, so that nothing falls between
         watch_pools(connection, self._service.storage.read_soon)

@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import F
 from django.utils import timezone
@@ -177,11 +176,7 @@ class VolumeServer:
 
 
 def _open(service: HostService) -> Connection:
-    return open_connection(
-        service.uri,
-        deadline_s=settings.OPEN_DEADLINE_SECONDS,
-        keepalive=(settings.KEEPALIVE_INTERVAL_SECONDS, settings.KEEPALIVE_COUNT),
-    )
+    return open_connection(service.uri)
 
 
 def _reader(peer: socket.socket, rest: bytes) -> Callable[[int], bytes]:
