@@ -1,4 +1,4 @@
-"""A form that asks for one operation on one guest, waits a moment for its end, and shows a refusal at its field."""
+"""Forms that ask for one operation, wait a moment for its end, and show a refusal at its field."""
 
 from __future__ import annotations
 
@@ -15,26 +15,21 @@ from guests.operations.models import Operation, OperationState
 WAIT_SECONDS = 2.0
 
 
-class AskingForm(forms.Form):
-    """`kind` is the operation; `guest.host` must be loaded."""
+class OperationForm(forms.Form):
+    """What those on a guest and those on a host have in common; `kind` is the operation."""
 
     kind: ClassVar[str] = ""
     wait_seconds: ClassVar[float] = WAIT_SECONDS
 
     key = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
-        super().__init__(data, auto_id=f"{self.kind}-%s", initial={**self.now(guest), "key": new_key()})
-        self.guest = guest
+    def __init__(self, data: Any, *, by: AbstractBaseUser, initial: dict[str, Any]) -> None:
+        super().__init__(data, auto_id=f"{self.kind}-%s", initial={**initial, "key": new_key()})
         self.by = by
 
-    def now(self, guest: Guest) -> dict[str, Any]:
-        """What the fields show before anything is typed."""
-        return {}
-
     def before(self) -> dict[str, Any]:
-        """What the worker must still find: what the form showed."""
-        return self.now(self.guest)
+        """What the worker must still find."""
+        return {}
 
     def parameters(self) -> dict[str, Any]:
         """What is wanted, of a valid form."""
@@ -43,15 +38,7 @@ class AskingForm(forms.Form):
     def submit(self, *, address: str = "") -> Operation | None:
         """Ask, and wait a moment; None where it was refused, which then stands at the field."""
         try:
-            operation = ask(
-                self.kind,
-                self.guest,
-                by=self.by,
-                key=self.cleaned_data["key"] or new_key(),
-                parameters=self.parameters(),
-                before=self.before(),
-                address=address,
-            )
+            operation = self.ask(key=self.cleaned_data["key"] or new_key(), address=address)
         except PermissionDenied as refusal:
             self.add_error(None, str(refusal))
             return None
@@ -61,6 +48,30 @@ class AskingForm(forms.Form):
             return None
         return operation
 
+    def ask(self, *, key: str, address: str) -> Operation:
+        """Queue it, of a valid form."""
+        raise NotImplementedError
+
     def renew(self) -> None:
         """Before it is shown again: it is a new form."""
         self.data = {**self.data.dict(), "key": new_key()} if hasattr(self.data, "dict") else self.data
+
+
+class AskingForm(OperationForm):
+    """On a guest; `guest.host` must be loaded."""
+
+    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
+        super().__init__(data, by=by, initial=self.now(guest))
+        self.guest = guest
+
+    def now(self, guest: Guest) -> dict[str, Any]:
+        """What the fields show before anything is typed."""
+        return {}
+
+    def before(self) -> dict[str, Any]:
+        """What the worker must still find: what the form showed."""
+        return self.now(self.guest)
+
+    def ask(self, *, key: str, address: str) -> Operation:
+        wanted, before = self.parameters(), self.before()
+        return ask(self.kind, self.guest, by=self.by, key=key, parameters=wanted, before=before, address=address)

@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy
 
 from guests.cpu_sets import cpu_set_text, parse_cpu_set
 from guests.forms.asking_form import AskingForm
+from guests.forms.times import NOW, times_of, when_parameters
 from guests.inventory.cpus import VCPUFigures, cpu_names_of, cpus_of
 from guests.inventory.models import Guest
 from guests.operations.vcpu_tuning import MOST_CAP_PERCENT, MOST_WEIGHT
 
-NOW_AND_BOOT, BOOT, NOW = "both", "boot", "now"
 MOST_FIELDS = 64  # vCPUs that are pinned one by one here
 DRIVERS_WITH_PINS = {"QEMU", "Test"}
 
@@ -33,20 +33,14 @@ class TimedForm(AskingForm):
 
     def times(self) -> list[tuple[str, str]]:
         """When a change can hold, the usual first."""
-        if not self.guest.persistent:
-            return [(NOW, _("Now; a transient guest has no next boot"))]
-        if not self.guest.is_active:
-            return [(BOOT, _("From the next boot on"))]
-        return [
-            (NOW_AND_BOOT, _("Now and at the next boot")),
-            (BOOT, _("From the next boot on")),
-            (NOW, _("Now; the next boot is as before")),
-        ]
+        times = times_of(self.guest)
+        if len(times) > 1:
+            times.append((NOW, _("Now; the next boot is as before")))
+        return times
 
     def targets(self) -> dict[str, bool]:
         """`live` and `next_boot` of the operation."""
-        when = self.cleaned_data["when"]
-        return {"live": when in {NOW, NOW_AND_BOOT}, "next_boot": when in {BOOT, NOW_AND_BOOT}}
+        return when_parameters(self.cleaned_data["when"])
 
 
 class SchedulingForm(TimedForm):

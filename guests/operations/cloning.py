@@ -9,7 +9,6 @@ CD images and read-only disks are shared. When a step fails, those before it are
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -42,6 +41,7 @@ from guests.operations.long_call import own_connection, run_long_call
 from guests.operations.mac_pools import reserve_mac
 from guests.operations.resizing import refuse_if_changed
 from guests.operations.stored_disks import StoredDisk
+from guests.operations.ways_back import WayBack, take_back
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -57,7 +57,7 @@ class _Clone:
         self.name, self.uuid = str(task.parameters.get("name")), uuid4()
         self.linked, self.disks = bool(task.parameters.get("linked")), cloned_disks(task.row)
         self.runs = task.guest.state.is_active
-        self.ways_back: list[tuple[str, Callable[[], None]]] = []
+        self.ways_back: list[WayBack] = []
         self.volumes: list[str] = []
         self.total = 0 if self.linked else sum(disk.allocation or 0 for disk in self.disks)
         self.done = 0
@@ -78,7 +78,7 @@ class _Clone:
         except HypervisorUnreachable:
             raise  # nothing can be undone
         except HypervisorError as error:
-            raise OperationRefused(f"{error} {self._undo()}", detail=error.detail) from error
+            raise OperationRefused(f"{error} {take_back(self.ways_back)}", detail=error.detail) from error
         finally:
             self.task.read_pools({disk.volume.pool.uuid for disk in self.disks if disk.volume})
         row = self.task.read_guest(self.uuid)
@@ -209,18 +209,6 @@ class _Clone:
             tell=tell,
         )
         self.done += disk.allocation or 0
-
-    def _undo(self) -> str:
-        """Take back what was made, the last first; what came of that, as a sentence."""
-        remains = []
-        for what, way_back in reversed(self.ways_back):
-            try:
-                way_back()
-            except HypervisorError:
-                remains.append(what)
-        if not remains:
-            return _("Nothing of it was left on the host.")
-        return _("This could not be taken back, and remains on the host: %(what)s.") % {"what": ", ".join(remains)}
 
 
 def _written_in(definition: resources.Definition) -> set[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -28,6 +27,7 @@ from guests.operations.cloud_init import CloudInit, seed_image
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
 from guests.operations.storage_task import at_pools, lasting
 from guests.operations.volumes import refuse_used
+from guests.operations.ways_back import WayBack, take_back
 from guests.resources import NIC, Memory, VCPUs
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _Creation:
     def __init__(self, task: HostTask, connection: Connection) -> None:
         self.task, self.connection, self.wanted = task, connection, task.parameters
         self.name, self.uuid = str(self.wanted["name"]), UUID(self.wanted["uuid"])
-        self.ways_back: list[tuple[str, Callable[[], None]]] = []
+        self.ways_back: list[WayBack] = []
         self.volumes: list[str] = []
         self._steps = 0
 
@@ -76,7 +76,7 @@ class _Creation:
             raise  # nothing can be undone: the host will be asked what came of it
         except HypervisorError as error:
             field = error.field if isinstance(error, OperationRefused) else ""
-            raise OperationRefused(f"{error} {self._undo()}", field=field, detail=error.detail) from error
+            raise OperationRefused(f"{error} {take_back(self.ways_back)}", field=field, detail=error.detail) from error
         read_again(self.task)
         row = Guest.objects.filter(host=self.task.host, uuid=self.uuid).first()
         if row is not None:
@@ -193,18 +193,6 @@ class _Creation:
             initrd=initrd,
             cmdline=str(wanted.get("cmdline", "")),
         )
-
-    def _undo(self) -> str:
-        """Take back what was made, the last first; what came of that, as a sentence."""
-        remains = []
-        for what, way_back in reversed(self.ways_back):
-            try:
-                way_back()
-            except HypervisorError:
-                remains.append(what)
-        if not remains:
-            return _("Nothing of it was left on the host.")
-        return _("This could not be taken back, and remains on the host: %(what)s.") % {"what": ", ".join(remains)}
 
 
 def steps_of(parameters: dict[str, Any]) -> int:

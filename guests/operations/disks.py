@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,11 +21,11 @@ from guests.operations.disk_buses import HOT_PLUGGED, buses, next_target
 from guests.operations.given_volumes import GivenVolume, find_volume, given, row_of
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.resizing import live_definition, targets
+from guests.operations.unplugging import wait_until_gone
 from guests.resources import Disk
 
 DEVICES = {"disk", "cdrom"}
 CACHES = ("", "none", "writeback", "writethrough", "directsync")
-LOOK_SECONDS = 0.5
 
 
 def _add(task: Task) -> dict[str, Any]:
@@ -108,30 +106,16 @@ def _remove(task: Task) -> dict[str, Any]:
         writing.remove_disk(task.connection, task.uuid, target, live=False)
     if now:
         writing.remove_disk(task.connection, task.uuid, target, live=True)
-        _wait_until_gone(task, target)
+        wait_until_gone(
+            task,
+            target,
+            named,
+            cancelled=_("Nobody waits for it any more. The guest may still let go of the disk."),
+            kept=_("%(guest)s did not let go of %(target)s within %(seconds)d s. Its next boot is without it.")
+            if task.parameters.get("next_boot")
+            else _("%(guest)s did not let go of %(target)s within %(seconds)d s."),
+        )
     return after(task)
-
-
-def _wait_until_gone(task: Task, target: str) -> None:
-    asked_at, limit = time.monotonic(), settings.UNPLUG_SECONDS
-    while _is_there_now(task, target):
-        waited = time.monotonic() - asked_at
-        names = {"guest": task.guest.name, "target": target, "seconds": round(waited)}
-        if task.progress.is_cancelled():
-            raise OperationRefused(_("Nobody waits for it any more. The guest may still let go of the disk."))
-        if waited >= limit:
-            raise OperationRefused(
-                _("%(guest)s did not let go of %(target)s within %(seconds)d s. Its next boot is without it.") % names
-                if task.parameters.get("next_boot")
-                else _("%(guest)s did not let go of %(target)s within %(seconds)d s.") % names
-            )
-        task.progress.waiting(round(waited), round(limit))
-        task.next_event(min(LOOK_SECONDS, limit - waited))
-
-
-def _is_there_now(task: Task, target: str) -> bool:
-    guest = get_guest(task.connection, task.uuid)
-    return guest.live is not None and named(guest.live, target) is not None
 
 
 def target_of(task: Task) -> str:

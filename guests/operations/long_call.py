@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from django.conf import settings
-from django.utils import translation
 
 from guests.errors import HypervisorError, OperationRefused
 from guests.hypervisor import writing
 from guests.hypervisor.connection import Connection, open_connection
 from guests.hypervisor.migrating import is_aborted, job_progress
+from guests.operations.asked_thread import AskedThread
 from guests.operations.kinds import Task
 
 LOOK_SECONDS = 1.0
@@ -41,18 +38,7 @@ def run_long_call(task: Task, call: Callable[[], object], *, tell: Callable[[], 
 
     `tell` says how far it came, where that is not a job of the guest.
     """
-    errors: list[BaseException] = []
-    language = translation.get_language() or settings.LANGUAGE_CODE
-
-    def run() -> None:
-        try:
-            with translation.override(language):  # what it raises is told to the asker
-                call()
-        except BaseException as error:  # told in the thread that waits
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name=f"long-call-{task.uuid}", daemon=True)
-    thread.start()
+    thread = AskedThread(call, f"long-call-{task.uuid}")
     aborted = False
     thread.join(QUICK_SECONDS)
     while thread.is_alive():
@@ -65,13 +51,12 @@ def run_long_call(task: Task, call: Callable[[], object], *, tell: Callable[[], 
             _tell(task)
         else:
             tell()
-    thread.join()
-    if not errors:
-        return
-    error = errors[0]
-    if isinstance(error, HypervisorError) and is_aborted(error) and task.progress.is_cancelled():
-        raise Aborted(str(error), detail=error.detail) from error
-    raise error
+    try:
+        thread.finish()
+    except HypervisorError as error:
+        if is_aborted(error) and task.progress.is_cancelled():
+            raise Aborted(str(error), detail=error.detail) from error
+        raise
 
 
 def _abort(task: Task) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,10 +19,10 @@ from guests.inventory.models import Guest
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.mac_pools import refuse_used
 from guests.operations.resizing import live_definition, targets
+from guests.operations.unplugging import wait_until_gone
 from guests.resources import NIC
 
 KINDS_OF_NIC = {"network", "bridge"}
-LOOK_SECONDS = 0.5
 
 
 def _wanted(task: Task) -> NIC:
@@ -90,31 +88,16 @@ def _remove(task: Task) -> dict[str, Any]:
         writing.remove_nic(task.connection, task.uuid, mac, live=False)
     if there_now:
         writing.remove_nic(task.connection, task.uuid, mac, live=True)
-        _wait_until_gone(task, mac)
+        wait_until_gone(
+            task,
+            mac,
+            _named,
+            cancelled=_("Nobody waits for it any more. The guest may still let go of the NIC."),
+            kept=_("%(guest)s did not let go of the NIC within %(seconds)d s. Its next boot is without it.")
+            if task.parameters.get("next_boot")
+            else _("%(guest)s did not let go of the NIC within %(seconds)d s."),
+        )
     return _after(task)
-
-
-def _wait_until_gone(task: Task, mac: str) -> None:
-    asked_at, limit = time.monotonic(), settings.UNPLUG_SECONDS
-    while _there_now(task, mac):
-        waited = time.monotonic() - asked_at
-        if task.progress.is_cancelled():
-            raise OperationRefused(_("Nobody waits for it any more. The guest may still let go of the NIC."))
-        if waited >= limit:
-            raise OperationRefused(
-                _("%(guest)s did not let go of the NIC within %(seconds)d s. Its next boot is without it.")
-                % {"guest": task.guest.name, "seconds": round(waited)}
-                if task.parameters.get("next_boot")
-                else _("%(guest)s did not let go of the NIC within %(seconds)d s.")
-                % {"guest": task.guest.name, "seconds": round(waited)}
-            )
-        task.progress.waiting(round(waited), round(limit))
-        task.next_event(min(LOOK_SECONDS, limit - waited))
-
-
-def _there_now(task: Task, mac: str) -> bool:
-    guest = get_guest(task.connection, task.uuid)
-    return guest.live is not None and _named(guest.live, mac) is not None
 
 
 def _mac(task: Task) -> str:

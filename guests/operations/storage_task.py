@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from guests.errors import HypervisorError, OperationRefused, StorageNotFound
@@ -24,6 +22,7 @@ from guests.hypervisor.pools import get_pool
 from guests.hypervisor.volumes import get_volume
 from guests.inventory.changes import Feed, current_revision
 from guests.inventory.storage import Pool, PoolProblem, Volume, keep_pool, lose_pool
+from guests.operations.asked_thread import AskedThread
 from guests.operations.host_kinds import HostTask
 
 logger = logging.getLogger(__name__)
@@ -96,29 +95,17 @@ def read_pool_again(task: HostTask, connection: Connection, uuid: UUID) -> None:
 
 def lasting(task: HostTask, call: Callable[[], object], look: Callable[[Connection], tuple[int, int] | None]) -> None:
     """Run what lasts in a thread, and tell its progress: `look` answers how far it came, of how much, in bytes."""
-    errors: list[BaseException] = []
-    language = translation.get_language() or settings.LANGUAGE_CODE
-
-    def run() -> None:
-        try:
-            with translation.override(language):  # what it raises is told to the asker
-                call()
-        except BaseException as error:  # told in the thread that waits
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name=f"storage-{task.host.name}", daemon=True)
-    thread.start()
+    thread = AskedThread(call, f"storage-{task.host.name}")
     thread.join(LOOK_SECONDS)
     if thread.is_alive():
         with task.own_connection() as connection:
             _tell_until_over(task, thread, connection, look)
-    if errors:
-        raise errors[0]
+    thread.finish()
 
 
 def _tell_until_over(
     task: HostTask,
-    thread: threading.Thread,
+    thread: AskedThread,
     connection: Connection,
     look: Callable[[Connection], tuple[int, int] | None],
 ) -> None:

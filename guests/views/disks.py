@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,9 +20,9 @@ from guests.forms.disk_form import BusForm, DiskForm, DriveForm
 from guests.forms.new_disk_form import NewDiskForm
 from guests.inventory.disk_uses import volumes_of
 from guests.inventory.models import Guest
-from guests.operations.models import Operation, OperationState
 from guests.views.device_rows import DiskRow, disk_rows
 from guests.views.guest_cards import signed_in
+from guests.views.outcome import say_outcome
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -61,7 +60,8 @@ def act(request: HttpRequest, guest_id: UUID, target: str, act: str) -> HttpResp
     if operation is None:
         form.renew()
         return _page(request, page, status=422)
-    return _answer(request, page.guest, operation, DONE[act]())
+    say_outcome(request, page.guest, operation, DONE[act]())
+    return redirect("guests:devices", page.guest.pk)
 
 
 class DiskPage:
@@ -121,7 +121,8 @@ def _added(request: HttpRequest, guest_id: UUID, kind: type[BusForm], done: str)
     if form.is_bound:
         operation = form.submit(address=request.META.get("REMOTE_ADDR", "")) if form.is_valid() else None
         if operation is not None:
-            return _answer(request, guest, operation, done)
+            say_outcome(request, guest, operation, done)
+            return redirect("guests:devices", guest.pk)
         form.renew()
     context: dict[str, Any] = {"section": "guests", "guest": guest, "form": form}
     if kind is not DriveForm:
@@ -135,15 +136,3 @@ def _page(request: HttpRequest, page: DiskPage, *, status: int = 200) -> HttpRes
     context = {"section": "guests", "guest": page.guest, "disk": page.row, "acts": page.acts}
     context["sees_storage"] = may_on(request.user, Action.STORAGE, page.guest.host)
     return render(request, "guests/disk.html", context, status=status)
-
-
-def _answer(request: HttpRequest, guest: Guest, operation: Operation, done: str) -> HttpResponse:
-    if not operation.is_over:
-        messages.info(request, _("%(guest)s: it was asked for, and is under way.") % {"guest": guest.name})
-    elif operation.state != OperationState.DONE:
-        messages.error(request, operation.message)
-    elif operation.after.get("waits_for_boot"):
-        messages.success(request, f"{done} {_('This is so from the next boot on: shut it down and start it.')}")
-    else:
-        messages.success(request, done)
-    return redirect("guests:devices", guest.pk)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -18,8 +17,8 @@ from guests.forms.times import when_parameters
 from guests.inventory.mac_uses import duplicate_macs
 from guests.inventory.models import Guest
 from guests.operations import ask, new_key, wait_for_end
-from guests.operations.models import Operation, OperationState
 from guests.views.guest_cards import signed_in
+from guests.views.outcome import say_outcome
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -55,7 +54,8 @@ def remove(request: HttpRequest, guest_id: UUID, mac: str) -> HttpResponse:
         ),
         seconds=WAIT_SECONDS,
     )
-    return _answer(request, guest, operation, _("The NIC %(mac)s was taken out.") % {"mac": nic["mac"]})
+    say_outcome(request, guest, operation, _("The NIC %(mac)s was taken out.") % {"mac": nic["mac"]})
+    return redirect("guests:devices", guest.pk)
 
 
 def _form(request: HttpRequest, guest: Guest, nic: dict[str, Any] | None) -> HttpResponse:
@@ -65,7 +65,8 @@ def _form(request: HttpRequest, guest: Guest, nic: dict[str, Any] | None) -> Htt
         operation = form.submit(address=request.META.get("REMOTE_ADDR", ""))
         if operation is not None:
             done = _("The NIC was changed.") if nic else _("A NIC was added.")
-            return _answer(request, guest, operation, done)
+            say_outcome(request, guest, operation, done)
+            return redirect("guests:devices", guest.pk)
     context = {
         "section": "guests",
         "guest": guest,
@@ -83,15 +84,3 @@ def _nic(guest: Guest, mac: str) -> dict[str, Any]:
         if nic["mac"] == mac.lower():
             return dict(nic)
     raise Http404(_("This guest has no such NIC."))
-
-
-def _answer(request: HttpRequest, guest: Guest, operation: Operation, done: str) -> HttpResponse:
-    if not operation.is_over:
-        messages.info(request, _("%(guest)s: it was asked for, and is under way.") % {"guest": guest.name})
-    elif operation.state != OperationState.DONE:
-        messages.error(request, operation.message)
-    elif operation.after.get("waits_for_boot"):
-        messages.success(request, f"{done} {_('This is so from the next boot on: shut it down and start it.')}")
-    else:
-        messages.success(request, done)
-    return redirect("guests:devices", guest.pk)

@@ -91,6 +91,7 @@ def change_volume(request: HttpRequest, volume_id: int, act: str) -> HttpRespons
     if form.is_valid() and (operation := form.submit(address=_address(request))):
         _say(request, operation)
         return redirect("guests:volume", found.pk) if act == "grow" else redirect(found.pool)
+    form.renew()
     return _volume_page(request, found, form)
 
 
@@ -123,6 +124,7 @@ def backing_chain(found: Volume) -> list[str]:
 
 
 def _form(request: HttpRequest, form: HostAskingForm, heading: str, pool: Pool | None = None) -> HttpResponse:
+    form.renew()
     context = {"section": "hosts", "form": form, "heading": heading, "pool": pool}
     return render(request, "guests/storage_form.html", context, status=422 if form.errors else 200)
 

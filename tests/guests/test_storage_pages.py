@@ -184,8 +184,8 @@ def test_what_a_form_asks_for(
     wanted: dict[str, Any],
 ) -> None:
     settings.STORAGE_ROOTS = ["/srv"]
-    for module in ("guests.forms.host_asking_form", "guests.views.storage_acts"):
-        monkeypatch.setattr(f"{module}.WAIT_SECONDS", 0.0)
+    for waits in ("guests.forms.asking_form.OperationForm.wait_seconds", "guests.views.storage_acts.WAIT_SECONDS"):
+        monkeypatch.setattr(waits, 0.0)
     pool = make_pool(host)
     volume = make_volume(pool, "a.qcow2")
     names = {"pool": pool.pk, "volume": volume.pk, "uuid": pool.uuid}
