@@ -12,13 +12,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.leases import Lease, fenced
+from guests.inventory.looking import Looked, mark
 from guests.inventory.models import Guest
-from guests.inventory.pictures import Looked
 from guests.resources import AddressSource, GuestAddress, GuestState
 
 MARK_SECONDS = 10.0
@@ -52,12 +52,7 @@ class GuestAddresses(models.Model):
 
 def mark_addresses_wanted(guest: UUID) -> None:
     """Somebody looks at this guest. The caller checked that they may; marks again after MARK_SECONDS."""
-    now = timezone.now()
-    if GuestAddresses.objects.filter(pk=guest, wanted_at__gt=now - timedelta(seconds=MARK_SECONDS)).exists():
-        return
-    with transaction.atomic():
-        GuestAddresses.objects.update_or_create(guest_id=guest, defaults={"wanted_at": now})
-        next_revision(Feed.PICTURES)
+    mark(GuestAddresses, "wanted_at", [guest], MARK_SECONDS)
 
 
 def _wanted() -> models.Q:

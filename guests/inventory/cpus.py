@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 
 from guests.hypervisor.host_cpus import PhysicalCPU
-from guests.inventory.changes import Feed, next_revision
 from guests.inventory.leases import Lease, fenced
+from guests.inventory.looking import mark
 from guests.inventory.models import Guest, Host
 from guests.resources import GuestState
 
@@ -90,20 +90,7 @@ def cpu_names_of(host: Host) -> list[str]:
 
 def look_at_vcpus(guests: Iterable[UUID]) -> None:
     """Somebody looks at these guests' vCPUs. The caller checked that they may be seen."""
-    now = timezone.now()
-    asked = set(guests)
-    marked = VCPUFigures.objects.filter(pk__in=asked, looked_at__gt=now - timedelta(seconds=MARK_SECONDS))
-    due = asked - set(marked.values_list("pk", flat=True))
-    if not due:
-        return
-    with transaction.atomic():
-        VCPUFigures.objects.bulk_create(
-            [VCPUFigures(guest_id=guest, looked_at=now) for guest in due],
-            update_conflicts=True,
-            unique_fields=["guest"],
-            update_fields=["looked_at"],
-        )
-        next_revision(Feed.PICTURES)
+    mark(VCPUFigures, "looked_at", guests, MARK_SECONDS)
 
 
 def guests_to_read(host_id: UUID) -> dict[UUID, UUID]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from guests.inventory.changes import Feed, next_revision
 from guests.inventory.leases import Lease, fenced
+from guests.inventory.looking import Looked, mark
 from guests.inventory.models import Guest
 from guests.resources import GuestState
 
@@ -77,31 +78,9 @@ class Scaled:
     screen_height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A guest that runs and that somebody looks at now."""
-
-    id: UUID
-    uuid: UUID
-    domain_id: int | None
-
-
 def mark_looked_at(guests: Iterable[UUID]) -> None:
     """Somebody looks at these guests. The caller checked that they may be watched; marks again after MARK_SECONDS."""
-    now = timezone.now()
-    asked = set(guests)
-    marked = LookedAt.objects.filter(pk__in=asked, at__gt=now - timedelta(seconds=MARK_SECONDS))
-    due = asked - set(marked.values_list("pk", flat=True))
-    if not due:
-        return
-    with transaction.atomic():
-        LookedAt.objects.bulk_create(
-            [LookedAt(guest_id=guest, at=now) for guest in due],
-            update_conflicts=True,
-            unique_fields=["guest"],
-            update_fields=["at"],
-        )
-        next_revision(Feed.PICTURES)
+    mark(LookedAt, "at", guests, MARK_SECONDS)
 
 
 def _since() -> Q:

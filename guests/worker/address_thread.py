@@ -12,7 +12,7 @@ from django.conf import settings
 from guests.errors import HypervisorError, HypervisorUnreachable, NotSupported
 from guests.hypervisor.addresses import AgentSilent, read_addresses
 from guests.inventory.addresses import AddressProblem, guests_wanted, keep_addresses
-from guests.inventory.pictures import Looked
+from guests.inventory.looking import Looked
 from guests.resources import AddressSource, GuestAddress
 from guests.worker.host_thread import HostThread
 

@@ -16,8 +16,8 @@ from django.conf import settings
 
 from guests.errors import HypervisorError, HypervisorUnreachable, NotSupported
 from guests.hypervisor.screenshots import GuestHangs, NoScreen, take_screenshot
+from guests.inventory.looking import Looked
 from guests.inventory.pictures import (
-    Looked,
     Problem,
     forget_pictures,
     guests_looked_at,
