@@ -39,9 +39,8 @@ def page(request: HttpRequest) -> dict[str, Any]:
     def may_create_guests() -> bool:
         if holds_everything(request.user):
             return True
-        return (
-            may_read_audit() and hosts_held(request.user, Action.CREATE).exists()
-        )  # who administrates nothing: no query
+        # Who administrates nothing costs no query.
+        return may_read_audit() and hosts_held(request.user, Action.CREATE).exists()
 
     def live_since() -> str:
         return str(Moment.now()) if request.user.is_authenticated else ""

@@ -65,15 +65,13 @@ class HostService:
         self.addresses = AddressThread(self)
         self.storage = StorageThread(self)
         self.cpus = CPUThread(self)
+        self._beside = (self.actions, self.pictures, self.addresses, self.storage, self.cpus)
 
     def start(self) -> None:
         """Begin to serve the host; returns at once."""
         self._events.start()
-        self.actions.start()
-        self.pictures.start()
-        self.addresses.start()
-        self.storage.start()
-        self.cpus.start()
+        for thread in self._beside:
+            thread.start()
         self._polling.start()
 
     def stop(self) -> None:
@@ -81,24 +79,14 @@ class HostService:
         self._stop.set()
         self._polling.stop()
         self._incoming.put(None)
-        self.actions.stop()
-        self.pictures.stop()
-        self.addresses.stop()
-        self.storage.stop()
-        self.cpus.stop()
+        for thread in self._beside:
+            thread.stop()
 
     def join(self, seconds: float) -> bool:
         """Whether all threads ended within so many seconds."""
         deadline = time.monotonic() + seconds
         self._events.join(max(0.0, deadline - time.monotonic()))
-        ended = [
-            self._polling.join(max(0.0, deadline - time.monotonic())),
-            self.actions.join(max(0.0, deadline - time.monotonic())),
-            self.pictures.join(max(0.0, deadline - time.monotonic())),
-            self.addresses.join(max(0.0, deadline - time.monotonic())),
-            self.storage.join(max(0.0, deadline - time.monotonic())),
-            self.cpus.join(max(0.0, deadline - time.monotonic())),
-        ]
+        ended = [thread.join(max(0.0, deadline - time.monotonic())) for thread in (self._polling, *self._beside)]
         return all(ended) and not self._events.is_alive()
 
     def lose_lease(self) -> None:
