@@ -10,7 +10,8 @@ from uuid import UUID
 from guests.inventory.models import Guest, Host
 from guests.inventory.storage import Volume
 
-SHARED = {"netfs", "gluster", "rbd", "iscsi", "iscsi-direct", "vstorage"}  # kinds that several hosts may have
+# Kinds of pools whose source, where two hosts name the same, is taken for the same storage.
+SHARED = frozenset({"netfs", "gluster", "rbd", "iscsi", "iscsi-direct", "vstorage", "scsi", "mpath"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,7 @@ from django.utils.translation import gettext as _
 
 from guests.inventory.models import Guest
 from guests.inventory.storage import Volume, volumes_by_path
-from guests.inventory.volume_uses import overlays_of, uses_of, uses_on
-
-# Kinds of pools whose source, where two hosts name the same, is the same storage.
-SEEN_BY_SEVERAL = frozenset({"netfs", "iscsi", "iscsi-direct", "rbd", "gluster", "scsi", "mpath"})
+from guests.inventory.volume_uses import overlays_of, twins_of, uses_of, uses_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +123,7 @@ def _below_others(guest: Guest) -> set[str]:
 
 def _used_elsewhere(volume: Volume) -> bool:
     """Whether a guest of another host has the same storage, through a pool there."""
-    pool = volume.pool
-    if pool.kind not in SEEN_BY_SEVERAL or not pool.source:
-        return False
-    twins = Volume.objects.filter(name=volume.name, pool__kind=pool.kind, pool__source=pool.source)
-    return any(
-        uses_of(twin, uses_on(twin.pool.host)) or overlays_of(twin)
-        for twin in twins.exclude(pool__host=pool.host_id).select_related("pool__host")
-    )
+    return any(uses_of(twin, uses_on(twin.pool.host)) or overlays_of(twin) for twin in twins_of(volume))
 
 
 def base_of_others(guest: Guest) -> list[str]:
