@@ -11,9 +11,8 @@ from typing import Any, cast
 
 from channels.db import database_sync_to_async
 from channels.sessions import SessionMiddlewareStack
-from django.conf import settings
 
-from consoles.addresses import came_by_tls, client_address
+from consoles.addresses import came_by_tls, client_address, from_our_origin
 from consoles.close_codes import CloseCode
 from consoles.handshakes import seconds_to_wait, was_refused
 from consoles.rights import signed_in
@@ -37,7 +36,7 @@ class SignedInSockets:
         if seconds := seconds_to_wait(address):
             await _deny(receive, send, seconds=seconds)
             return
-        if not _from_our_origin(scope) or not came_by_tls(_header(scope, b"x-forwarded-proto")):
+        if not from_our_origin(_values(scope, b"origin")) or not came_by_tls(_header(scope, b"x-forwarded-proto")):
             was_refused(address)
             await _deny(receive, send)
             return
@@ -59,16 +58,13 @@ class _OnlySignedIn:
         await self._inner(scope, receive, send)
 
 
-def _from_our_origin(scope: Scope) -> bool:
-    """Exactly one Origin header, and it is one of ours: scheme, host and port. A missing one and "null" are foreign."""
-    origins = [value for name, value in scope.get("headers", []) if name.lower() == b"origin"]
-    return len(origins) == 1 and origins[0].decode("latin-1").lower() in settings.ORIGINS
-
-
 def _header(scope: Scope, name: bytes) -> str:
     """Its last value, "" without one."""
-    values = [value for found, value in scope.get("headers", []) if found.lower() == name]
-    return values[-1].decode("latin-1") if values else ""
+    return next(reversed(_values(scope, name)), "")
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for found, value in scope.get("headers", []) if found.lower() == name]
 
 
 async def _deny(receive: Receive, send: Send, *, seconds: int = 0) -> None:

@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.http.cookie import parse_cookie
 from django.utils import translation
 
-from consoles.addresses import came_by_tls
+from consoles.addresses import came_by_tls, from_our_origin
 from consoles.rights import signed_in
 
 TICKET_PREFIX = "t."
@@ -39,9 +39,7 @@ class Visitor:
 
 def visitor_of(header: Message, path: str) -> Visitor:
     """Check origin, then session; Forbidden where one of them does not stand."""
-    origins = header.get_all("Origin") or []
-    # Exact: scheme, host and port as the browser writes them. Missing and "null" are no origin of ours.
-    if len(origins) != 1 or origins[0] not in settings.ORIGINS:
+    if not from_our_origin(header.get_all("Origin") or []):
         raise Forbidden("origin")
     if not came_by_tls(header.get("X-Forwarded-Proto", "")):
         raise Forbidden("scheme")

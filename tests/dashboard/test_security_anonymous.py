@@ -1,23 +1,33 @@
-"""A1, A2, A4, C6: what people without an account get, on every URL and websocket there is."""
+"""A1, A2, A4, C6, C7: what people without an account get, on every URL and websocket there is."""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from consoles.routing import websocket_urlpatterns as console_routes
+from consoles.vnc.handler import PATH
 from dashboard.live import websocket_urlpatterns as live_routes
+from tests.consoles.vnc.conftest import relay, rfb_server
 from tests.dashboard.conftest import Site
 from tests.dashboard.routes import ROUTES, SAMPLES, Route
+from tests.guests.inventory_rows import person, signed_in
+
+__all__ = ["relay", "rfb_server"]  # fixtures
 
 # The only URLs that answer people without an account, and what each may say.
 OPEN = {
@@ -75,49 +85,107 @@ def socket_paths() -> list[str]:
     return [Route(pattern, "").path() for pattern in patterns]
 
 
-ORIGIN = settings.ORIGINS[0]
+Headers = list[tuple[bytes, bytes]]
+Knock = Callable[[Headers], Awaitable[bool]]
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("path", socket_paths())
-async def test_A2_every_websocket_refuses_an_anonymous_handshake(path: str) -> None:
-    for cookie in (b"", f"{settings.SESSION_COOKIE_NAME}=madeup".encode()):
-        headers = [(b"origin", ORIGIN.encode()), (b"cookie", cookie)]
-        socket = WebsocketCommunicator(_application(), path, headers=headers)
-        connected, _ = await socket.connect(timeout=5)
-        assert not connected
-        await socket.disconnect()
+@pytest.fixture
+def knock(path: str, request: pytest.FixtureRequest, transactional_db: None) -> Knock:
+    """Whether a handshake with these headers is let in, at that path, whichever process serves it."""
+    if path == PATH:
+        port = request.getfixturevalue("relay").port
+        return lambda headers: sync_to_async(_let_in_by_the_console_server)(port, headers)
+    return lambda headers: _let_in_by_the_web(path, headers)
+
+
+async def _let_in_by_the_web(path: str, headers: Headers) -> bool:
+    browser = WebsocketCommunicator(_application(), path, headers=headers)
+    await browser.send_input({"type": "websocket.connect"})
+    answer = await browser.receive_output(timeout=5)
+    await browser.disconnect()
+    return bool(answer["type"] == "websocket.accept")
+
+
+def _let_in_by_the_console_server(port: int, headers: Headers) -> bool:
+    upgrade = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-version", b"13")]
+    upgrade += [(b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="), (b"sec-websocket-protocol", b"binary")]
+    lines = [b": ".join(header) for header in (*upgrade, *headers)]
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as browser:
+        browser.sendall(b"\r\n".join([f"GET {PATH} HTTP/1.1".encode(), *lines, b"", b""]))
+        answer = browser.recv(4096)
+        while part := browser.recv(4096):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    let_in = head.startswith(b"HTTP/1.1 101 ")
+    assert let_in or (head.startswith(b"HTTP/1.1 403 ") and body == b"Forbidden."), answer
+    return let_in
+
+
+def our_origin() -> str:
+    return str(settings.ORIGINS[0])  # the console server of a test has a port, and so an origin, of its own
+
+
+def cookie_of_a_person() -> str:
+    return f"{settings.SESSION_COOKIE_NAME}={signed_in(person('ada')).cookies[settings.SESSION_COOKIE_NAME].value}"
+
+
+EVERY_SOCKET = [*socket_paths(), PATH]
+
+
+@pytest.mark.parametrize("path", EVERY_SOCKET)
+async def test_A2_every_websocket_refuses_an_anonymous_handshake(knock: Knock) -> None:
+    origin = (b"origin", our_origin().encode())
+    for cookie in ("", f"{settings.SESSION_COOKIE_NAME}=", f"{settings.SESSION_COOKIE_NAME}=madeup"):
+        assert not await knock([origin, (b"cookie", cookie.encode())]), cookie
+    assert not await knock([origin])
+    somebody = await sync_to_async(cookie_of_a_person)()
+    assert await knock([origin, (b"cookie", somebody.encode())])
+    await sync_to_async(Session.objects.all().delete)()
+    assert not await knock([origin, (b"cookie", somebody.encode())])
 
 
 def test_A2_every_kind_of_websocket_is_walked() -> None:
-    assert "/ws/live/" in socket_paths()
-    assert f"/ws/guests/{SAMPLES['guest_id']}/text/serial0/" in socket_paths()
+    assert "/ws/live/" in EVERY_SOCKET
+    assert f"/ws/guests/{SAMPLES['guest_id']}/text/serial0/" in EVERY_SOCKET
+    assert "/websockify" in EVERY_SOCKET
 
 
-FOREIGN = [
-    None,
-    "null",
-    "",
-    "https://127.0.0.1:8000",
-    "http://127.0.0.1:8001",
-    "http://127.0.0.1",
-    "http://127.0.0.1:8000.evil.example",
-    "http://127.0.0.1:8000@evil.example",
-    "http://evil.example/127.0.0.1:8000",
-    "http://evil.example",
-    "http://localhost:8000/",
-]
+# {host} and {port} are ours: what differs is one part, or what reads like it.
+FOREIGN = {
+    "missing": [],
+    "empty": [""],
+    "null": ["null"],
+    "another scheme": ["https://{host}:{port}"],
+    "a websocket's scheme": ["ws://{host}:{port}"],
+    "no scheme": ["{host}:{port}"],
+    "another port": ["http://{host}:1"],
+    "no port": ["http://{host}"],
+    "the port and more": ["http://{host}:{port}0"],
+    "another host": ["http://evil.example:{port}"],
+    "another name of the host": ["http://127.1:{port}"],
+    "a suffix": ["http://{host}:{port}.evil.example"],
+    "a suffix of the host": ["http://{host}.evil.example:{port}"],
+    "a prefix": ["http://evil-{host}:{port}"],
+    "a person": ["http://{host}:{port}@evil.example"],
+    "a person at ours": ["http://evil@{host}:{port}"],
+    "a path": ["http://{host}:{port}/"],
+    "ours in a path": ["http://evil.example/{host}:{port}"],
+    "capitals": ["HTTP://{host}:{port}"],
+    "two in one": ["http://{host}:{port}, http://{host}:{port}"],
+    "ours and another": ["http://{host}:{port}", "http://evil.example"],
+}
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("path", socket_paths())
-@pytest.mark.parametrize("origin", FOREIGN)
-async def test_C6_a_websocket_from_a_foreign_origin_is_refused(path: str, origin: str | None) -> None:
-    headers = [(b"origin", origin.encode())] if origin is not None else []
-    socket = WebsocketCommunicator(_application(), path, headers=[*headers, (b"host", b"127.0.0.1:8000")])
-    connected, _ = await socket.connect(timeout=5)
-    assert not connected
-    await socket.disconnect()
+@pytest.mark.parametrize("path", EVERY_SOCKET)
+async def test_C6_C7_a_signed_in_person_s_handshake_from_a_foreign_origin_is_refused(knock: Knock) -> None:
+    cookie = (b"cookie", (await sync_to_async(cookie_of_a_person)()).encode())
+    ours = urlsplit(our_origin())
+    for what, origins in FOREIGN.items():
+        claimed = [origin.format(host=ours.hostname, port=ours.port) for origin in origins]
+        # The host that a page of that origin would ask for: it opens nothing either.
+        host = (b"host", (urlsplit(claimed[-1]).netloc if claimed else ours.netloc).encode())
+        assert not await knock([host, cookie, *((b"origin", origin.encode()) for origin in claimed)]), what
+    assert await knock([(b"host", ours.netloc.encode()), cookie, (b"origin", our_origin().encode())])
 
 
 IN_PRODUCTION = """
