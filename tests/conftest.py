@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 
 pytest_plugins = ["tests.labs.fixtures"]
 
@@ -29,6 +30,13 @@ def django_db_modify_db_settings(
 def cheap_password_hashes() -> None:
     """A password costs 0.2 s on purpose; a test that makes ten people does not."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def language_of_one_test() -> Iterator[None]:
+    """A page that was asked for in another language leaves its thread in that: not to the next test."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)

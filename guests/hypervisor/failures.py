@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,6 +39,11 @@ _AUTHENTICATION = {libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, 
 _TURNED_AWAY = ("Permission denied", "Host key verification failed")
 # libvirt reads 1024 bytes of what ssh says and reports this instead of more; its warning of a changed key is that long.
 _SAID_TOO_MUCH = os.strerror(errno.EOVERFLOW)
+# Refusals that libvirt passes on in the words of who refused: its own storage driver, QEMU, and tc for rates of NICs.
+_NOT_FOR_QEMU = re.compile(
+    r"(Cannot access (storage|backing) file|[Cc]ould not open (kernel file )?)\s?'.*Permission denied", re.DOTALL
+)
+_NO_QUEUES = re.compile(r"Child process \((\S*/)?tc ")
 _DENIED = {libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED}
 _UNSUPPORTED = {
     libvirt.VIR_ERR_NO_SUPPORT,
@@ -88,7 +94,22 @@ def translate(error: libvirt.libvirtError, name: str = "") -> HypervisorError:
         return NotSupported(
             _("The driver of this host cannot do this for %(guest)s.") % {"guest": guest}, detail=detail, code=code
         )
-    return OperationRefused(_sentence(code, guest), detail=detail, code=code)
+    return OperationRefused(_told_by_words(detail, guest) or _sentence(code, guest), detail=detail, code=code)
+
+
+def _told_by_words(detail: str, guest: str) -> str:
+    """What libvirt has no number for, but a person can mend; empty where its words tell nothing more."""
+    if _NOT_FOR_QEMU.search(detail):
+        return _(
+            "The user that runs QEMU on the host may not open a disk, a medium or a kernel of %(guest)s: let that user "
+            "enter every directory above the file, and read it (a disk: write it, too)."
+        ) % {"guest": guest}
+    if _NO_QUEUES.search(detail):
+        return _(
+            "The host cannot limit the rates of a NIC of %(guest)s: its kernel lacks the queueing that libvirt uses "
+            "(sch_htb, sch_sfq, act_police), or its “tc” does."
+        ) % {"guest": guest}
+    return ""
 
 
 def _sentence(code: int, guest: str) -> str:

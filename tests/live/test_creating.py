@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -153,6 +154,26 @@ def test_a_failure_in_the_middle_leaves_nothing(served: Host, pool: Lab, admin: 
         assert volumes(pool) == there
         assert "new-2" not in pool.virsh("list", "--all", "--name").split()
     assert not Guest.objects.filter(name="new-2", gone_at=None).exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="QEMU of a session runs as the user who made the pool")
+def test_a_pool_that_the_user_of_qemu_may_not_enter_is_told_as_that(
+    served: Host, pool: Lab, admin: User, connection: Connection
+) -> None:
+    directory = pool.pool("closed")
+    directory.chmod(0o700)
+    until(lambda: Pool.objects.filter(name="closed", host=served).exists(), 20)
+    closed = str(Pool.objects.get(name="closed", host=served).uuid)
+    disk = {"pool": closed, "pool_kind": "dir", "bytes": 32 * 2**20, "linked": False}
+    operation = create(served, admin, **parameters("new-5", new_disk=disk))
+    assert operation.state == "failed"
+    assert operation.message.startswith("The user that runs QEMU on the host may not open a disk")
+    assert "Nothing of it was left" in operation.message
+    assert "Permission denied" in operation.detail
+    assert list(directory.iterdir()) == []
+    directory.chmod(0o755)
+    pool.virsh("pool-destroy", "closed")
+    pool.virsh("pool-undefine", "closed")
 
 
 def test_what_stands_is_refused_and_stays(served: Host, pool: Lab, admin: User) -> None:

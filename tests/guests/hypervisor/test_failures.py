@@ -82,6 +82,55 @@ def test_an_ssh_that_says_more_than_libvirt_reads_is_told_as_turned_away() -> No
     assert "key has changed" in str(told)
 
 
+@pytest.mark.parametrize(
+    ("code", "domain", "words"),
+    [
+        (38, 18, "Cannot access storage file '/a/x.img' (as uid:64055, gid:64055): Permission denied"),
+        (
+            38,
+            18,
+            "Cannot access backing file '/a/x' of storage file '/b/y' (as uid:65534, gid:65534): Permission denied",
+        ),
+        (
+            1,
+            QEMU,
+            "internal error: unable to execute QEMU command 'blockdev-add': Could not open '/x': Permission denied",
+        ),
+        (
+            1,
+            QEMU,
+            "internal error: process exited while connecting to monitor: 2026-11-25T17:08:26.486947Z "
+            'qemu-system-x86_64: -blockdev {"driver":"file"}:\nCould not open \'/a/x.img\': Permission denied',
+        ),
+        (
+            1,
+            QEMU,
+            "internal error: qemu unexpectedly closed the monitor: qemu: could not open kernel file '/a/vmlinuz': "
+            "Permission denied",
+        ),
+    ],
+)
+def test_a_file_that_the_user_of_qemu_may_not_open_is_told_from_a_missing_one(
+    code: int, domain: int, words: str
+) -> None:
+    told = translate(Told(code, domain, words), "web-1")
+    assert type(told) is errors.OperationRefused
+    assert str(told).startswith(
+        "The user that runs QEMU on the host may not open a disk, a medium or a kernel of web-1"
+    )
+    assert told.detail == words
+    missing = translate(Told(code, domain, words.replace("Permission denied", "No such file or directory")), "web-1")
+    assert "may not open" not in str(missing)
+
+
+def test_a_kernel_without_queueing_for_rates_is_named() -> None:
+    words = (
+        "internal error: Child process (tc qdisc add dev vnet0 parent 1:1 handle 2: sfq perturb 10) "
+        "unexpected exit status 2: Error: Specified qdisc kind is unknown."
+    )
+    assert "cannot limit the rates of a NIC of web-1" in str(translate(Told(1, QEMU, words), "web-1"))
+
+
 def test_the_guest_is_named_in_the_sentence_and_a_percent_sign_stays() -> None:
     assert "100%s" in str(translate(Told(55, QEMU), "100%s"))
     assert "the guest" in str(translate(Told(55, QEMU)))
