@@ -75,17 +75,24 @@ def env_directory(name: str, *, plain: bool) -> str:
 
 
 def env_secret(name: str) -> str:
-    """The variable, else the content of the file that NAME_FILE names, else ""."""
-    value = env_text(name)
-    if value:
-        return value
-    path = env_text(f"{name}_FILE")
+    """The variable, or the content of the file that NAME_FILE names, without surrounding space; "" for neither.
+
+    A file that was named and gives nothing is an error: to go on without the secret would be another configuration.
+    """
+    value, path = env_text(name), env_text(f"{name}_FILE")
+    if value and path:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both given: leave one of them out.")
     if not path:
-        return ""
+        return value
     try:
-        return Path(path).read_text().strip()
+        value = Path(path).read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which holds no text.") from None
+    if not value:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+    return value
 
 
 def env_hosts(name: str) -> dict[str, str]:
