@@ -20,6 +20,7 @@ class Site:
     db: Guest  # on alpha
     far: Guest  # on beta, tagged "front"
     front: Tag
+    spare: Tag  # no guest bears it
 
     @property
     def all(self) -> set[str]:
@@ -37,7 +38,7 @@ def site(db: None) -> Site:
     web, database, far = make_guest(alpha, "web"), make_guest(alpha, "db"), make_guest(beta, "far")
     front = Tag.objects.create(name="front")
     front.guests.add(web, far)
-    return Site(alpha, beta, web, database, far, front)
+    return Site(alpha, beta, web, database, far, front, Tag.objects.create(name="spare"))
 
 
 @pytest.fixture

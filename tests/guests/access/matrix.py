@@ -1,10 +1,13 @@
 """Who may do what: role × scope × action. This table is the document and the test (assertion B1).
 
-A row: the role, the action, and "yes" where a grant of that role gives it. On which guests it gives it is the scope's
-table below. What is not listed is refused; `test_matrix.py` fails when an action or a role has no row here.
+A row: the role, the action, and "yes" where a grant of that role gives it. On what it gives it (guests, whole hosts,
+whole tags, the whole site) is the scope's table below. What is not listed is refused; `test_matrix.py` fails when an
+action or a role has no row here.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 # action       watcher  operator  administrator
 ROLES = """
@@ -25,15 +28,27 @@ ROLES = """
   people       no       no        yes
 """
 
-# Two hosts: alpha with `web` (tagged front) and `db`, beta with `far` (tagged front).
-# scope of the grant   guests it covers   hosts seen    acts on the whole site
+# Two hosts: alpha with `web` (tagged front) and `db`, beta with `far` (tagged front); `spare` is a tag of no guest.
+# What the role gives, it gives on:
+# scope of the grant | guests     | whole hosts | whole tags  | whole site | hosts seen
 SCOPES = """
-  everything           web db far         alpha beta    yes
-  host-alpha           web db             alpha         no
-  tag-front            web far            alpha beta    no
-  guest-web            web                alpha         no
-  nothing              -                  -             no
+  everything         | web db far | alpha beta  | front spare | yes        | alpha beta
+  host-alpha         | web db     | alpha       |             | no         | alpha
+  tag-front          | web far    |             | front       | no         | alpha beta
+  guest-web          | web        |             |             | no         | alpha
+  nothing            |            |             |             | no         |
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What a grant of one scope reaches, by name. A whole host and a whole tag include guests that come later."""
+
+    guests: set[str]
+    whole_hosts: set[str]
+    whole_tags: set[str]
+    whole_site: bool
+    hosts_seen: set[str]
 
 
 def role_rows() -> dict[tuple[str, str], bool]:
@@ -47,12 +62,12 @@ def role_rows() -> dict[tuple[str, str], bool]:
     return rows
 
 
-def scope_rows() -> dict[str, tuple[set[str], set[str], bool]]:
-    """{scope: (guests, hosts, whole site)}."""
+def scope_rows() -> dict[str, Covered]:
+    """{scope: what it reaches}."""
     rows = {}
-    for line in SCOPES.split("\n"):
-        if words := line.split():
-            scope, site = words[0], words[-1]
-            rest = set(words[1:-1]) - {"-"}
-            rows[scope] = (rest & {"web", "db", "far"}, rest & {"alpha", "beta"}, site == "yes")
+    for line in SCOPES.strip().split("\n"):
+        scope, guests, hosts, tags, site, seen = (cell.strip() for cell in line.split("|"))
+        rows[scope] = Covered(
+            set(guests.split()), set(hosts.split()), set(tags.split()), site == "yes", set(seen.split())
+        )
     return rows

@@ -6,14 +6,24 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from guests.access import Action, guest_for, hosts_visible_to, may, role_on, visible_to
+from guests.access import (
+    Action,
+    guest_for,
+    hosts_held,
+    hosts_visible_to,
+    may,
+    may_on,
+    may_somewhere,
+    role_on,
+    visible_to,
+)
 from guests.access.models import Grant, Role
-from tests.guests.access.conftest import Site
-from tests.guests.access.matrix import role_rows, scope_rows
+from tests.guests.access.conftest import Site, make_guest
+from tests.guests.access.matrix import Covered, role_rows, scope_rows
 
 pytestmark = pytest.mark.django_db
 ROLES, SCOPES = role_rows(), scope_rows()
@@ -29,6 +39,16 @@ def give(site: Site, holder: User | Group, scope: str, role: str) -> None:
     }
     if scope in on:
         Grant.objects.create(**{"group" if isinstance(holder, Group) else "user": holder}, role=role, **on[scope])
+
+
+def check_whole(site: Site, person: AbstractBaseUser | AnonymousUser, action: Action, covered: Covered) -> None:
+    """On hosts and tags as a whole, and whether there is anything at all."""
+    for host in (site.alpha, site.beta):
+        assert may_on(person, action, host) == (host.name in covered.whole_hosts), (action, host)
+    for tag in (site.front, site.spare):
+        assert may_on(person, action, tag) == (tag.name in covered.whole_tags), (action, tag)
+    assert set(hosts_held(person, action).values_list("name", flat=True)) == covered.whole_hosts, action
+    assert may_somewhere(person, action) == bool(covered.guests), action
 
 
 def test_every_role_and_every_action_stands_in_the_table() -> None:
@@ -48,17 +68,18 @@ def test_B1_the_decisions_are_the_table(
         anna.groups.add(holder)
         anna.groups.add(Group.objects.create(name="another"))
     give(site, holder, scope, role)
-    covered, hosts, whole_site = SCOPES[scope]
+    covered = SCOPES[scope]
     for action in Action:
         allowed = ROLES[role, action.value]
-        expected = covered if allowed else set()
+        expected = covered.guests if allowed else set()
         assert set(visible_to(anna, action).values_list("name", flat=True)) == expected, action
-        assert may(anna, action) == (allowed and whole_site), action
+        assert may(anna, action) == (allowed and covered.whole_site), action
+        check_whole(site, anna, action, covered if allowed else SCOPES["nothing"])
         for name in site.all:
             guest = getattr(site, name)
             assert may(anna, action, guest) == (name in expected), (action, name)
             assert anna.has_perm(f"guests.{action}", guest) == (name in expected), (action, name)
-            if name not in covered:
+            if name not in covered.guests:
                 with pytest.raises(Http404):
                     guest_for(anna, guest.pk, action)
             elif allowed:
@@ -66,9 +87,9 @@ def test_B1_the_decisions_are_the_table(
             else:
                 with pytest.raises(PermissionDenied):
                     guest_for(anna, guest.pk, action)
-    assert set(hosts_visible_to(anna).values_list("name", flat=True)) == hosts
+    assert set(hosts_visible_to(anna).values_list("name", flat=True)) == covered.hosts_seen
     for name in site.all:
-        assert role_on(anna, getattr(site, name)) == (role if name in covered else None)
+        assert role_on(anna, getattr(site, name)) == (role if name in covered.guests else None)
 
 
 @pytest.mark.parametrize("action", list(Action))
@@ -80,6 +101,7 @@ def test_an_inactive_person_may_nothing_whatever_they_hold(
         assert not visible_to(anna, action).exists()
         assert not may(anna, action)
         assert not may(anna, action, site.web)
+        check_whole(site, anna, action, SCOPES["nothing"])
         assert not anna.has_perm(f"guests.{action}", site.web)
         assert not hosts_visible_to(anna).exists()
         assert role_on(anna, site.web) is None
@@ -91,6 +113,7 @@ def test_an_anonymous_person_may_nothing(site: Site, action: Action) -> None:
     assert not visible_to(nobody, action).exists()
     assert not may(nobody, action)
     assert not may(nobody, action, site.web)
+    check_whole(site, nobody, action, SCOPES["nothing"])
     assert not hosts_visible_to(nobody).exists()
     assert role_on(nobody, site.web) is None
 
@@ -101,6 +124,7 @@ def test_a_superuser_may_everything(site: Site, user: Callable[..., User], actio
     assert visible_to(root, action).count() == 3
     assert may(root, action)
     assert may(root, action, site.web)
+    check_whole(site, root, action, SCOPES["everything"])
     assert hosts_visible_to(root).count() == 2
     assert role_on(root, site.web) == Role.ADMINISTRATOR
 
@@ -125,3 +149,16 @@ def test_unknown_permissions_are_refused(site: Site, user: Callable[..., User]) 
         may(anna, "fly", site.web)
     with pytest.raises(ValueError, match="fly"):
         may(user("root", is_superuser=True), "fly", site.web)
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_a_tag_and_a_host_as_a_whole_hold_guests_that_come_later(
+    site: Site, user: Callable[..., User], role: str
+) -> None:
+    anna = user()
+    give(site, anna, "tag-front", role)
+    give(site, anna, "host-alpha", role)
+    on_beta, on_alpha = make_guest(site.beta, "later"), make_guest(site.alpha, "later")
+    assert (role_on(anna, on_beta), role_on(anna, on_alpha)) == (None, role)
+    site.front.guests.add(on_beta)
+    assert role_on(anna, on_beta) == role
