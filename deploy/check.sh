@@ -11,6 +11,7 @@ trap 'rm -rf "$scratch"' EXIT
 for name in $(compgen -v GUESTHOUSE_); do unset "$name"; done
 unset PORT
 export GUESTHOUSE_DATA_DIR=$scratch/data GUESTHOUSE_RUNTIME_DIR=$scratch
+export EVERYTHING_IS_INSTALLED=1 # by deploy/prepare.sh: a test that misses a program fails instead of being skipped
 failed=() rooms=()
 mkdir -p test-results # what a failed run leaves to look at: pytest's output, pictures of pages
 

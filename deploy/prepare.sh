@@ -11,7 +11,7 @@ demo="libvirt-daemon libvirt-clients qemu-system-x86 qemu-utils busybox-static c
 ldap="slapd libldap-dev libsasl2-dev" # python-ldap is compiled against the two
 optional="" why=""
 case $purpose in
-test) required="$required $demo chromium postgresql openssh-server" optional=$ldap why="For the tests of LDAP" ;;
+test) required="$required $demo chromium postgresql openssh-server $ldap" ;; # no test is left out for want of one
 xen) required="$required $demo chromium mmdebstrap e2fsprogs openssh-client" purpose=test ;; # builds a Xen host
 run) [ -n "${GUESTHOUSE_HOSTS:-}" ] || optional=$demo why="For real demo guests" ;;
 *) echo "prepare for what? run, test or xen, not $purpose" >&2 && exit 2 ;;

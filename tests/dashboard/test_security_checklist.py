@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.dashboard.assertions import ASSERTIONS, ELSEWHERE, PENDING
+from tests.labs.installed import missing
 
 ROOT = Path(__file__).parents[2]
 _NAMED = re.compile(r"def test_((?:[A-F]\d+_)+)")
@@ -40,3 +41,16 @@ def test_no_test_carries_a_number_that_is_none() -> None:
 def test_the_tests_named_elsewhere_are_there(where: str) -> None:
     path, _, name = where.partition("::")
     assert re.search(rf"\bdef {name}\(", (ROOT / path).read_text()), where
+
+
+def test_what_was_to_be_installed_is_not_skipped_unnoticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVERYTHING_IS_INSTALLED", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no slapd"):
+        missing("no slapd")
+    monkeypatch.setenv("EVERYTHING_IS_INSTALLED", "1")  # as deploy/check.sh says
+    with pytest.raises(pytest.fail.Exception, match="no slapd"):
+        missing("no slapd")
+    assert "export EVERYTHING_IS_INSTALLED=1" in (ROOT / "deploy/check.sh").read_text()
+    wanted = re.search(r"^test\) required=.*", (ROOT / "deploy/prepare.sh").read_text(), re.MULTILINE)
+    assert wanted
+    assert {"postgresql", "$ldap"} <= set(re.findall(r"[$\w-]+", wanted[0]))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.labs.host_xml import HostXml
+from tests.labs.installed import missing
 from tests.labs.lab import Lab
 from tests.labs.postgresql import SERVERS, PostgreSQL, running_postgresql
 from tests.labs.product import Product
@@ -78,6 +79,6 @@ def host_xml(tmp_path: Path) -> HostXml:
 def postgresql() -> Iterator[PostgreSQL]:
     """A server of this test process; `postgresql.url("name")` makes a database."""
     if not SERVERS:
-        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+        missing("PostgreSQL's server is not installed: apt-get install postgresql")
     with running_postgresql() as server:
         yield server

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from dashboard.environment import env_directory
 from tests.labs.directory import BASE, PROGRAM, SEARCHER, SEARCHER_PASSWORD, Directory, running_directory
+from tests.labs.installed import missing
 
 OLGA = "a password of the directory"
 SIGN_IN = """
@@ -56,7 +57,7 @@ NOT_ASKED = (
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Directory]:
     if not PROGRAM.exists() or find_spec("django_auth_ldap") is None:
-        pytest.skip("No directory to ask: apt-get install slapd libldap-dev libsasl2-dev, then deploy/prepare.sh test")
+        missing("No directory to ask: apt-get install slapd libldap-dev libsasl2-dev, then deploy/prepare.sh test")
     with running_directory({"olga": OLGA, "admin": "admin of the directory", "paul": "pauls own password"}) as found:
         yield found
 
