@@ -20,6 +20,7 @@ from guests.inventory.storage import Pool
 from guests.operations.models import Operation
 from guests.operations.upload_models import Upload
 from guests.operations.volume_wire import TransferFailed, line, read_line, send_piece, socket_of
+from tests.dashboard.routes import without_what_differs_each_time
 from tests.guests.inventory_rows import grant, make_guest, make_host, person, signed_in
 from tests.guests.test_storage_pages import disk, make_pool, make_volume
 
@@ -121,6 +122,35 @@ def test_only_who_began_an_upload_sends_pieces_and_only_administrators_of_the_ho
     assert signed_in(gil).post(f"{path}cancel/").status_code == 404
     assert signed_in(gil).post(f"{path}finish/").status_code == 404
     assert "big.iso" in signed_in(eva).get(f"/storage/{pool.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("who", ["a stranger", "administrator of another host", "operator here", "administrator here"])
+def test_B2_an_upload_that_is_not_one_s_own_answers_a_piece_like_one_that_never_was(
+    pool: Pool, worker: Callable[[bytes], list[Any]], who: str
+) -> None:
+    upload, gil = make_upload(pool, person("anna", superuser=True)), person("gil")
+    if who == "administrator of another host":
+        grant(gil, Role.ADMINISTRATOR, host=make_host("elsewhere"))
+    elif who == "operator here":
+        grant(gil, Role.OPERATOR, host=pool.host)
+    elif who == "administrator here":  # whose right to the pool gives no right to send for somebody else
+        grant(gil, Role.ADMINISTRATOR, host=pool.host)
+    asked, client = worker(line({"received": 12 * MIB})), signed_in(gil)
+    answers = []
+    for identity in (upload.pk, uuid.uuid4()):
+        path = f"/storage/uploads/{identity}/"
+        for method, query in (("put", f"?offset={8 * MIB}"), ("put", "?offset=nowhere"), ("get", ""), ("head", "")):
+            answer = getattr(client, method)(
+                path + query, **({"data": b"x", "content_type": "application/octet-stream"} if method == "put" else {})
+            )
+            body = without_what_differs_each_time(answer.content.decode(), {str(identity): "ID"})
+            answers.append((method, query, answer.status_code, body, sorted(answer.headers)))
+    assert answers[:4] == answers[4:]
+    assert {status for _, _, status, _, _ in answers} == {404}
+    assert asked == []  # not a byte went to the host
+    upload.refresh_from_db()
+    assert upload.received_bytes == 8 * MIB
+    assert not Operation.objects.exists()
 
 
 def test_the_same_file_under_the_same_name_goes_on_and_another_one_is_asked_for(
