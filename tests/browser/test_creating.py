@@ -45,6 +45,9 @@ def test_from_the_form_to_a_running_guest_with_its_console_open(signed_in: Page,
     page.fill("input[name=memory]", "192 MiB")
     page.fill("input[name=maximum]", "256 MiB")
     page.fill("input[name=size]", "32 MiB")
+    page.select_option(
+        "select[name=pool]", page.locator("select[name=pool] option", has_text=POOL).get_attribute("value")
+    )
     page.get_by_role("button", name="Create the guest").click()
     expect(page.locator("#id_name_error")).to_contain_text("no letter or digit")
     assert not findings(page)

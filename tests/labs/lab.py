@@ -117,11 +117,12 @@ class Lab:
         self.virsh("define", "/dev/stdin", stdin=ElementTree.tostring(root, encoding="unicode"))
 
     def pool(self, name: str = "images") -> Path:
-        """A directory pool of the lab, active and empty of what an earlier test left; answers its directory."""
-        path = self.directory / name
+        """A directory pool that the guests can reach, active and empty of what an earlier test left; its directory."""
+        layout = self.host.layout()
+        path = layout.real.parent / name
         if name not in self.virsh("pool-list", "--all", "--name").split():
             path.mkdir(exist_ok=True)
-            self.virsh("pool-define-as", name, "dir", "--target", str(path))
+            self.virsh("pool-define-as", name, "dir", "--target", str(layout.seen.parent / name))
             self.virsh("pool-start", name)
         for left in path.iterdir():
             left.unlink()
