@@ -74,7 +74,8 @@ class DiskPage:
     @cached_property
     def row(self) -> DiskRow:
         """As the devices tab shows it."""
-        return next(row for row in disk_rows(self.guest, volumes_of(self.guest)) if row.target == self._disk["target"])
+        target = self._disk["target"]
+        return next(row for row in disk_rows(self.guest, volumes_of(self.guest)) if row.target == target)
 
     @cached_property
     def _disk(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import APIResponse, BrowserContext, Page, Response
 
 from tests.browser import axe
+from tests.browser.conftest import PASSWORD
 from tests.dashboard.routes import ROUTES, SAMPLES, Route
 from tests.labs.lab import Lab
 from tests.labs.product import Product
@@ -20,24 +21,47 @@ from tests.labs.product import Product
 pytestmark = pytest.mark.timeout(300)
 # Read by programs or by parts of a page; a download would not end in a page.
 NO_PAGES = (
-    "api/",
+    "api/v1/",
     "healthz",
     "status/<slug:slug>/status.json",
     "storage/uploads/",
     "accounts/2fa/recovery-codes/download/",
 )
 NO_PAGE_ENDINGS = ("volumes/<int:volume_id>/download/", ".txt", ".cast", ".rfb", ".xml", "/picture/")
-# Nothing is there for these in the lab.
-ABSENT = {
+# There for somebody with second factors only.
+OF_FACTORS = {
     "accounts/2fa/recovery-codes/",
     "accounts/2fa/totp/deactivate/",
     "accounts/2fa/webauthn/keys/<int:pk>/remove/",
     "accounts/2fa/webauthn/keys/<int:pk>/edit/",
+}
+# Nothing is there for these in the lab; the journeys of recordings and snapshots walk them.
+ABSENT = OF_FACTORS | {
     "guests/<uuid:guest_id>/console/recordings/<uuid:recording_id>/",
     "guests/<uuid:guest_id>/snapshots/<str:snapshot>/delete/",
     "guests/<uuid:guest_id>/snapshots/<str:snapshot>/revert/",
-    "guests/new/<uuid:operation_id>/",
 }
+# These lead on for somebody who is signed in, has no second factor, and confirmed the password a moment ago.
+LEADING_ON = {
+    "",
+    "accounts/login/",
+    "accounts/2fa/authenticate/",
+    "accounts/2fa/reauthenticate/",
+    "accounts/2fa/recovery-codes/generate/",
+    "accounts/2fa/webauthn/login/",
+    "accounts/2fa/webauthn/reauthenticate/",
+}
+MAKE_FACTORS = """
+import json
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.webauthn.internal.auth import WebAuthn
+from django.contrib.auth.models import User
+person = User.objects.get(username="walks-as-administrator")
+TOTP.activate(person, generate_totp_secret())
+RecoveryCodes.activate(person)
+print(json.dumps(WebAuthn.add(person, "the blue key", {}).instance.pk))
+"""
 MAKE_THINGS = """
 import json, time
 from django.contrib.auth.models import Group, User
@@ -59,7 +83,11 @@ grant, _ = Grant.objects.get_or_create(group=group, role="watcher", scope="guest
 operation, _ = Operation.objects.get_or_create(
     idempotency_key="walked", defaults=dict(kind="start", host=guest.host, guest=guest, asked_by=person,
     asked_by_name="admin", state="done"))
+creation, _ = Operation.objects.get_or_create(
+    idempotency_key="walked-new", defaults=dict(kind="create_guest", host=guest.host, asked_by=person,
+    asked_by_name="admin", state="failed", message="The pool is full.", parameters={"name": "new-1", "start": True}))
 print(json.dumps({"guest_id": str(guest.pk), "operation_id": str(operation.pk), "name": guest.host.name,
+    "creation": str(creation.pk),
     "mac": guest.macs.split()[0] if guest.macs else "", "slug": page.slug, "pk": group.pk, "person": person.pk,
     "pool_id": volume.pool_id, "volume_id": volume.pk,
     "grant_pk": grant.pk, "version_id": guest.definition_versions.first().pk,
@@ -79,6 +107,8 @@ def path_of(product: Product, lab: Lab, guest: str) -> Callable[[Route], str]:
         known = {name: value for name, value in values.items() if name in SAMPLES}
         if route.pattern.startswith("accounts/people/"):
             known["pk"] = values["person"]
+        if route.pattern.startswith("guests/new/"):
+            known["operation_id"] = values["creation"]
         if "fragments/" in route.pattern:
             del known["name"]
         query = f"?guest={guest}" if route.pattern == "guests/consoles/" else ""
@@ -97,6 +127,14 @@ def may_be_a_page(route: Route) -> bool:
 
 def is_page(answer: APIResponse) -> bool:
     return answer.headers.get("content-type", "").startswith("text/html") and "<html" in answer.text()
+
+
+def confirm_password(page: Page, password: str = PASSWORD) -> None:
+    """So that the pages that ask for it first are shown, not their question."""
+    page.goto("/accounts/reauthenticate/")
+    page.fill("input[name=password]", password)
+    page.press("input[name=password]", "Enter")
+    page.wait_for_url(lambda url: "/reauthenticate/" not in url)
 
 
 def walk(page: Page, paths: list[str]) -> None:
@@ -125,13 +163,23 @@ def test_D3_every_page_of_a_role_keeps_the_policy_and_is_accessible(
             "from guests.access.models import Grant; Grant.objects.filter(user__username='walks-as-stranger').delete()"
         )
         product.manage("shell", "-v0", "-c", take)
-    answers = {path: asked(context, path) for path in map(path_of, filter(may_be_a_page, ROUTES))}
+    confirm_password(page)
+    routes = {path_of(route): route.pattern for route in ROUTES if may_be_a_page(route)}
+    answers = {path: asked(context, path) for path in routes}
+    led_on = [path for path, answer in answers.items() if 300 <= answer.status < 400]
+    assert not [path for path in led_on if routes[path] not in LEADING_ON]
     pages = [path for path, answer in answers.items() if answer.status == 200 and is_page(answer)]
     refusals = {answer.status: path for path, answer in answers.items() if answer.status in {403, 404, 405}}
     assert not [path for path, answer in answers.items() if answer.status >= 500]
     assert len(pages) > (8 if role == "stranger" else 20), pages
     refused = [path for status, path in refusals.items() if is_page(answers[path]) and status != 405]
     walk(page, [*pages, *refused, "/no/such/page/"])
+    if role == "administrator":
+        key = json.loads(product.manage("shell", "-v0", "-c", MAKE_FACTORS).splitlines()[-1])
+        new = {route.path(pk=key) for route in ROUTES if route.pattern in OF_FACTORS | LEADING_ON}
+        new = {path for path in new if asked(context, path).status == 200}
+        assert {route.path(pk=key) for route in ROUTES if route.pattern in OF_FACTORS} < new
+        walk(page, sorted(new))
 
 
 def test_D3_the_pages_of_nobody_keep_the_policy_and_are_accessible(

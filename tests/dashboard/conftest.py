@@ -1,26 +1,32 @@
-"""A site with two hosts and three guests, and one person for each role."""
+"""A site with two hosts and three guests that have all that a guest can have, and one person for each role."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
 from dashboard.status.models import StatusPage
 from guests.access import Grant
+from guests.hypervisor.domain_xml import parse_definition
+from guests.inventory.definition_json import definition_to_json
+from guests.inventory.definitions import DefinitionVersion, packed
 from guests.inventory.models import Guest, Host
 from guests.inventory.storage import Pool, Volume
 from guests.operations.models import Operation
+from guests.operations.proposals import DefinitionProposal
 from tests.dashboard.routes import SAMPLES
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+DOMAIN = (Path(__file__).parent.parent / "guests/hypervisor/samples/qemu-running.xml").read_text()
 HOSTILE_NAME = "<img src=x onerror=alert(1)>\u202e'\"&{{7*7}}"
 
 
@@ -48,6 +54,20 @@ def site(db: None) -> Site:
     alpha = Host.objects.create(name="alpha", uri="test:///default", state="up", seen_at=now)
     beta = Host.objects.create(name="beta", uri="test:///default", state="up", seen_at=now)
 
+    xml = DOMAIN.replace("52:54:00:AB:CD:EF", SAMPLES["mac"])
+    definition = definition_to_json(parse_definition(xml))
+    snapshot = {
+        "name": SAMPLES["snapshot"],
+        "description": "",
+        "parent": "",
+        "made_at": int(now.timestamp()),
+        "state": "shut off",
+        "memory": False,
+        "external": False,
+        "current": True,
+        "reaches": [],
+    }
+
     def guest(host: Host, name: str, number: int) -> Guest:
         identity = UUID(SAMPLES["guest_id"]) if number == 0 else UUID(int=0x5F3C1B0E << 96 | number)
         return Guest.objects.create(
@@ -64,10 +84,20 @@ def site(db: None) -> Site:
             vcpus_current=1,
             vcpus_maximum=2,
             macs="52:54:00:00:00:01",
+            definition=definition,
+            next_boot=definition,
+            snapshots=[snapshot],
         )
 
     web, hostile, far = guest(alpha, "web-1", 0), guest(alpha, HOSTILE_NAME, 1), guest(beta, "far-1", 2)
     root = User.objects.create_superuser("root", password="correct horse battery")
+    version = DefinitionVersion.objects.create(
+        pk=int(SAMPLES["version_id"]), guest=web, digest="0" * 64, content=packed(xml)
+    )
+    DefinitionProposal.objects.create(
+        id=UUID(SAMPLES["proposal_id"]), guest=web, author=root, base=version, content=packed(xml)
+    )
+    Group.objects.create(pk=int(SAMPLES["pk"]), name="night shift")
     operation = Operation.objects.create(
         id=UUID(SAMPLES["operation_id"]),
         kind="start",

@@ -57,6 +57,7 @@ def check_headers(answer: HttpResponse) -> None:
     assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
     assert answer["X-Frame-Options"] == "DENY"
     assert "camera=()" in answer["Permissions-Policy"]
+    assert re.search(r"clipboard-write=\((self)?\)", answer["Permissions-Policy"])
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -64,10 +65,21 @@ def check_headers(answer: HttpResponse) -> None:
 def test_D3_D5_every_answer_carries_the_policy_and_the_headers(site: Site, who: str, method: str) -> None:
     for route in ROUTES:
         answer = getattr(site.client(who, raise_request_exception=False), method)(route.path())
+        assert answer.status_code != 500, route
         check_policy(answer, text_console=route.pattern in TEXT_CONSOLES)
         check_headers(answer)
         if not route.pattern.startswith(("status/<slug:slug>/", "healthz")) or answer.status_code >= 500:
             assert "no-store" in answer["Cache-Control"], answer["Cache-Control"]
+
+
+def test_D5_pages_that_copy_nothing_may_not_write_to_the_clipboard(site: Site) -> None:
+    client = site.client("root")
+    guest = f"/guests/{site.web.pk}/"
+    for path in (guest, f"{guest}definition/", f"{guest}console/text/", "/accounts/tokens/"):
+        assert "clipboard-write=(self)" in client.get(path)["Permissions-Policy"], path
+    for path in ("/hosts/", "/accounts/people/", "/audit/", "/no/such/page/"):
+        assert "clipboard-write=()" in client.get(path)["Permissions-Policy"], path
+    assert "clipboard-write=()" in site.client("anonymous").get("/accounts/login/")["Permissions-Policy"]
 
 
 @pytest.mark.urls(FAILING)
@@ -121,7 +133,8 @@ def test_D1_get_and_head_change_nothing(site: Site, who: str) -> None:
     client = site.client(who, raise_request_exception=False)
     for route, method in itertools.product(ROUTES, (client.get, client.head)):
         with CaptureQueriesContext(connection) as queries:
-            method(route.path())
+            answer = method(route.path())
+        assert answer.status_code != 500, route
         is_download = route.name == "download-volume" and method == client.get
         bookkeeping = (*BOOKKEEPING, *(("guests_auditrecord", "guests_auditlink") if is_download else ()))
         written = [

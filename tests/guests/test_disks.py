@@ -25,7 +25,7 @@ from guests.operations.given_volumes import claim_key
 from guests.operations.kinds import KINDS
 from guests.operations.models import Operation, OperationState, VolumeClaim
 from guests.operations.upload_models import Upload
-from tests.guests.inventory_rows import grant, make_host, person, signed_in
+from tests.guests.inventory_rows import grant, make_guest, make_host, person, signed_in
 from tests.guests.worker.conftest import RunningWorker, admin, domain, row, start_worker, until  # noqa: F401
 from tests.labs.host_xml import HostXml
 
@@ -413,3 +413,9 @@ def test_an_administrator_of_one_guest_is_offered_no_volume_of_others(client: Cl
     with pytest.raises(PermissionDenied, match="only volumes of guests"):  # nor after its own guest has it in a drive
         ask("add_disk", guest, by=anna, key=new_key(), parameters={**wanted, "volume": "one.iso"})
     assert disks(worker)["hda"] == "/images/one.iso"
+
+
+@pytest.mark.django_db
+def test_a_guest_without_disks_has_no_page_of_one() -> None:
+    guest = make_guest(make_host("alpha"), "bare-1", definition={"disks": []}, next_boot={"disks": []})
+    assert signed_in(person("olga", superuser=True)).get(f"/guests/{guest.pk}/disks/vda/").status_code == 404
