@@ -11,6 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from dashboard.errors import hypervisor_error_page
 from guests.errors import HypervisorError
 
+CLOSED = "camera=(), microphone=(), geolocation=(), payment=(), usb=()"
+COPYING = {"guests", "consoles", "tokens"}  # the apps whose pages have a button that copies
+
 
 class GuesthouseMiddleware:
     """Adds Permissions-Policy, Cross-Origin-Resource-Policy and, on pages with guest data, Cache-Control: no-store.
@@ -25,7 +28,9 @@ class GuesthouseMiddleware:
         response = self.get_response(request)
         response.setdefault("X-Frame-Options", "DENY")
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        response.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+        copies = request.resolver_match is not None and request.resolver_match.app_name in COPYING
+        clipboard = "clipboard-write=(self)" if copies else "clipboard-write=()"
+        response.setdefault("Permissions-Policy", f"{CLOSED}, {clipboard}")
         if "Cache-Control" not in response:
             response["Cache-Control"] = "no-store"
         return response
