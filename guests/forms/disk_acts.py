@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from guests.forms.amounts import UnreadableAmount, parse_amount
-from guests.forms.disk_form import DeviceForm, VolumeForm
+from guests.forms.device_form import DeviceForm
+from guests.forms.disk_form import VolumeForm
 from guests.forms.times import BOOT, times_of
 from guests.inventory.models import Guest
 from guests.inventory.storage import Volume

@@ -11,9 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from guests.access import Action, may_on
 from guests.access.volumes import open_volumes
-from guests.forms.asking_form import AskingForm
-from guests.forms.resize_form import ANSWERING
-from guests.forms.times import BOOT, times_of, when_parameters
+from guests.forms.device_form import DeviceForm
+from guests.forms.times import BOOT
 from guests.inventory.definition_json import definition_from_json
 from guests.inventory.models import Guest
 from guests.inventory.storage import Volume
@@ -22,38 +21,6 @@ from guests.operations.given_volumes import READABLE, refused_by_rows
 from guests.units import size_text
 
 Choices = list[tuple[str, str] | tuple[str, list[tuple[str, str]]]]
-
-
-class DeviceForm(AskingForm):
-    """What the forms of disks share: the host must answer, and `when` the change holds."""
-
-    when = forms.ChoiceField(label=gettext_lazy("When"))
-
-    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
-        super().__init__(data, guest=guest, by=by)
-        if "when" in self.fields:
-            self.choice("when").choices = times_of(guest)
-
-    def choice(self, name: str) -> forms.ChoiceField:
-        """One of the fields that offer a choice."""
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        return field
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if self.guest.gone_at is not None or self.guest.host.state not in ANSWERING:
-            host = {"host": self.guest.host.name}
-            self.add_error(None, _("%(host)s does not answer. Nothing was changed.") % host)
-        return cleaned
-
-    def parameters(self) -> dict[str, Any]:
-        return when_parameters(self.cleaned_data["when"])
-
-    @property
-    def is_live(self) -> bool:
-        """Whether what runs is to change."""
-        return self.cleaned_data.get("when") != BOOT
 
 
 class VolumeForm(DeviceForm):

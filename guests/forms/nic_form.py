@@ -7,143 +7,90 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from guests.access.networks import open_sources
 from guests.errors import OperationRefused
-from guests.forms.asking_form import WAIT_SECONDS
-from guests.forms.resize_form import ANSWERING
-from guests.forms.times import BOOT, times_of, when_parameters
+from guests.forms.device_form import DeviceForm
 from guests.inventory.mac_addresses import normal_mac
 from guests.inventory.models import Guest
 from guests.inventory.networks import HostNetwork
-from guests.operations import ask, new_key, wait_for_end
 from guests.operations.mac_pools import pools_for, reserve_mac
-from guests.operations.models import Operation, OperationState
+from guests.operations.models import Operation
 from guests.resources import NIC
 
 MODELS = {"xen": ("netfront", "e1000", "rtl8139"), "": ("virtio", "e1000e", "e1000", "rtl8139")}
 MOST_RATE = 100 * 1024 * 1024  # KiB a second
-INVALID_RATE = gettext_lazy("Type a whole number of KiB a second, or nothing.")
 
 
-class NICForm(forms.Form):
-    """`guest.host` must be loaded. With `nic` the form changes it; without, it adds one."""
+class RateField(forms.IntegerField):
+    """KiB a second; None for as fast as it goes."""
+
+    def __init__(self, label: Any) -> None:
+        wrong = gettext_lazy("Type a whole number of KiB a second, or nothing.")
+        super().__init__(
+            label=label,
+            required=False,
+            min_value=1,
+            max_value=MOST_RATE,
+            error_messages={"invalid": wrong, "min_value": wrong},
+            help_text=gettext_lazy("KiB a second; empty: as fast as it goes."),
+        )
+
+
+class NICForm(DeviceForm):
+    """What a NIC is like: what adding one and changing one have in common."""
 
     source = forms.ChoiceField(label=gettext_lazy("Network"))
     model = forms.ChoiceField(label=gettext_lazy("Model"))
     mac = forms.CharField(label="MAC", required=False, max_length=40)
     link_up = forms.BooleanField(label=gettext_lazy("Link up"), required=False)
-    inbound = forms.IntegerField(
-        label=gettext_lazy("At most received"),
-        required=False,
-        min_value=1,
-        max_value=MOST_RATE,
-        error_messages={"invalid": INVALID_RATE, "min_value": INVALID_RATE},
-    )
-    outbound = forms.IntegerField(
-        label=gettext_lazy("At most sent"),
-        required=False,
-        min_value=1,
-        max_value=MOST_RATE,
-        error_messages={"invalid": INVALID_RATE, "min_value": INVALID_RATE},
-    )
-    when = forms.ChoiceField(label=gettext_lazy("When"))
+    inbound = RateField(gettext_lazy("At most received"))
+    outbound = RateField(gettext_lazy("At most sent"))
 
-    def __init__(
-        self, data: Any = None, *, guest: Guest, by: AbstractBaseUser, nic: dict[str, Any] | None = None
-    ) -> None:
-        """`nic`: one of `Guest.definition["nics"]`."""
-        self.guest, self.by, self.nic = guest, by, nic
-        self.fresh_key = new_key()
+    field_order = ("key", "before_source", "source", "model", "mac", "link_up", "inbound", "outbound", "when")
+
+    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
+        self.sources = open_sources(by, guest)
+        super().__init__(data, guest=guest, by=by)
         networks = {network.name: network for network in HostNetwork.objects.filter(host=guest.host)}
-        sources = open_sources(by, guest)
-        if nic and (nic["kind"], nic["source"]) not in sources:
-            sources = [(nic["kind"], nic["source"]), *sources]
-        first = (nic["kind"], nic["source"]) if nic else next(iter(sources), ("", ""))
-        super().__init__(
-            data,
-            initial={
-                "source": ":".join(first),
-                "model": nic["model"] if nic else self.models[0],
-                "mac": nic["mac"] if nic else "",
-                "link_up": nic["link_up"] if nic else True,
-                "inbound": nic.get("inbound_kib") if nic else None,
-                "outbound": nic.get("outbound_kib") if nic else None,
-                "when": next(iter(dict(self.times)), ""),
-            },
-        )
-        rate = _("KiB a second; empty: as fast as it goes.")
-        self.fields["inbound"].help_text = self.fields["outbound"].help_text = rate
-        pool = pools_for(guest.host.driver)[0].name
-        free = _("Empty: a free one from the pool %(pool)s, that no guest of any host has.") % {"pool": pool}
-        self.fields["mac"].help_text = _("Empty: it keeps the one it has.") if nic else free
-        self._field("source").choices = [(":".join(source), _source_words(*source, networks)) for source in sources]
-        models = [nic["model"], *self.models] if nic and nic["model"] else self.models
-        self._field("model").choices = [(model, model) for model in dict.fromkeys(models)]
-        self._field("when").choices = self.times
+        self.choice("source").choices = [(":".join(source), _words(*source, networks)) for source in self.offered()]
+        self.choice("model").choices = [(model, model) for model in self.models]
 
-    def _field(self, name: str) -> forms.ChoiceField:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        return field
+    def offered(self) -> list[tuple[str, str]]:
+        """Kind and name of the networks and bridges that may be chosen."""
+        return self.sources
 
     @property
     def models(self) -> tuple[str, ...]:
         """What the driver of the host offers, the best first."""
         return MODELS.get(self.guest.host.driver.lower(), MODELS[""])
 
-    @property
-    def times(self) -> list[tuple[str, str]]:
-        """When a change can hold, the usual first."""
-        return times_of(self.guest)
-
-    @property
-    def may_change(self) -> bool:
-        """Whether a NIC of this kind can be changed here."""
-        return self.nic is None or self.nic["kind"] in {"network", "bridge"}
-
     def clean_mac(self) -> str:
         typed: str = self.cleaned_data["mac"]
-        if not typed.strip():
-            return self.nic["mac"] if self.nic else ""
         try:
-            return normal_mac(typed)
+            return normal_mac(typed) if typed.strip() else ""
         except OperationRefused as error:
             raise forms.ValidationError(str(error)) from error
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if self.errors:
-            return cleaned
-        if self.guest.gone_at is not None or self.guest.host.state not in ANSWERING:
-            host = {"host": self.guest.host.name}
-            self.add_error(None, _("%(host)s does not answer. Nothing was changed.") % host)
-        elif self.nic is not None and cleaned["mac"] != self.nic["mac"] and self._is_live:
-            self.add_error("mac", _("A running guest keeps its MACs: choose “From the next boot on”."))
-        elif self.nic is not None and cleaned["model"] != self.nic["model"] and self._is_live:
-            self.add_error("model", _("A running guest keeps the model: choose “From the next boot on”."))
-        return cleaned
-
-    @property
-    def _is_live(self) -> bool:
-        return bool(self.cleaned_data["when"] != BOOT)
-
-    def submit(self, *, address: str) -> Operation | None:
-        """Ask for it and wait a moment; None where it was refused, with the error at its field."""
-        cleaned = self.cleaned_data
-        mac = cleaned["mac"]
+    def submit(self, *, address: str = "") -> Operation | None:
         try:
-            if self.nic is None or mac != self.nic["mac"]:
-                mac = reserve_mac(self.guest, mac)
+            self.cleaned_data["mac"] = self.reserved_mac()
         except OperationRefused as error:
             self.add_error("mac", str(error))
             return None
+        return super().submit(address=address)
+
+    def reserved_mac(self) -> str:
+        """The MAC that it gets, promised to nobody else; raises OperationRefused where it cannot be had."""
+        return reserve_mac(self.guest, self.cleaned_data["mac"])
+
+    def parameters(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
         kind, _colon, source = cleaned["source"].partition(":")
         wanted = NIC(
-            mac=mac,
+            mac=cleaned["mac"],
             kind=kind,
             source=source,
             model=cleaned["model"],
@@ -152,32 +99,97 @@ class NICForm(forms.Form):
             inbound_kib=cleaned["inbound"],
             outbound_kib=cleaned["outbound"],
         )
-        parameters: dict[str, Any] = {"nic": asdict(wanted), **when_parameters(cleaned["when"])}
-        before: dict[str, Any] = {}
-        if self.nic is not None:
-            parameters["mac"] = self.nic["mac"]
-            before = {"source": self.data["before_source"][:255]} if "before_source" in self.data else {}
-        try:
-            operation = ask(
-                "change_nic" if self.nic else "add_nic",
-                self.guest,
-                by=self.by,
-                key=str(self.data.get("key", ""))[:56] or new_key(),
-                parameters=parameters,
-                before=before,
-                address=address,
-            )
-        except PermissionDenied as refusal:
-            self.add_error("source", str(refusal))
-            return None
-        wait_for_end(operation, seconds=WAIT_SECONDS)
-        if operation.state in {OperationState.FAILED, OperationState.DENIED}:
-            self.add_error(operation.field if operation.field in self.fields else None, operation.message)
-            return None
-        return operation
+        return {"nic": asdict(wanted), **super().parameters()}
 
 
-def _source_words(kind: str, name: str, networks: dict[str, HostNetwork]) -> str:
+class AddNICForm(NICForm):
+    """Another one."""
+
+    kind = "add_nic"
+
+    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser) -> None:
+        super().__init__(data, guest=guest, by=by)
+        pool = pools_for(guest.host.driver)[0].name
+        text = _("Empty: a free one from the pool %(pool)s, that no guest of any host has.")
+        self.fields["mac"].help_text = text % {"pool": pool}
+
+    def now(self, guest: Guest) -> dict[str, Any]:
+        return {"link_up": True}
+
+    def before(self) -> dict[str, Any]:
+        return {}
+
+
+class ChangeNICForm(NICForm):
+    """One that is there: `nic` is one of `Guest.definition["nics"]`."""
+
+    kind = "change_nic"
+
+    before_source = forms.CharField(required=False, max_length=255, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser, nic: dict[str, Any]) -> None:
+        self.nic = nic
+        super().__init__(data, guest=guest, by=by)
+        self.fields["mac"].help_text = _("Empty: it keeps the one it has.")
+        models = [nic["model"], *self.models] if nic["model"] else self.models
+        self.choice("model").choices = [(model, model) for model in dict.fromkeys(models)]
+
+    def now(self, guest: Guest) -> dict[str, Any]:
+        nic = self.nic
+        same = {name: nic[name] for name in ("model", "mac", "link_up")}
+        rates = {"inbound": nic.get("inbound_kib"), "outbound": nic.get("outbound_kib")}
+        return {"source": f"{nic['kind']}:{nic['source']}", "before_source": nic["source"], **same, **rates}
+
+    def offered(self) -> list[tuple[str, str]]:
+        own = (self.nic["kind"], self.nic["source"])
+        return self.sources if own in self.sources else [own, *self.sources]
+
+    @property
+    def may_change(self) -> bool:
+        """Whether a NIC of this kind can be changed here."""
+        return self.nic["kind"] in {"network", "bridge"}
+
+    def clean_mac(self) -> str:
+        return super().clean_mac() or self.nic["mac"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if self.errors or not self.is_live:
+            return cleaned
+        if cleaned["mac"] != self.nic["mac"]:
+            self.add_error("mac", _("A running guest keeps its MACs: choose “From the next boot on”."))
+        elif cleaned["model"] != self.nic["model"]:
+            self.add_error("model", _("A running guest keeps the model: choose “From the next boot on”."))
+        return cleaned
+
+    def reserved_mac(self) -> str:
+        mac: str = self.cleaned_data["mac"]
+        return mac if mac == self.nic["mac"] else super().reserved_mac()
+
+    def parameters(self) -> dict[str, Any]:
+        return {**super().parameters(), "mac": self.nic["mac"]}
+
+    def before(self) -> dict[str, Any]:
+        return {"source": self.cleaned_data["before_source"]}
+
+
+class RemoveNICForm(DeviceForm):
+    """When it goes."""
+
+    kind = "remove_nic"
+
+    def __init__(self, data: Any = None, *, guest: Guest, by: AbstractBaseUser, nic: dict[str, Any]) -> None:
+        self.nic = nic
+        super().__init__(data, guest=guest, by=by)
+
+    def parameters(self) -> dict[str, Any]:
+        return {**super().parameters(), "mac": self.nic["mac"]}
+
+    def before(self) -> dict[str, Any]:
+        return {"source": self.nic["source"]}
+
+
+def _words(kind: str, name: str, networks: dict[str, HostNetwork]) -> str:
     network = networks.get(name) if kind == "network" else None
     if network is None:
         return _("bridge %(name)s") % {"name": name} if kind == "bridge" else name

@@ -22,7 +22,7 @@ from guests.inventory.disk_uses import volumes_of
 from guests.inventory.models import Guest
 from guests.views.device_rows import DiskRow, disk_rows
 from guests.views.guest_cards import signed_in
-from guests.views.outcome import say_outcome
+from guests.views.outcome import asked
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -56,12 +56,9 @@ def act(request: HttpRequest, guest_id: UUID, target: str, act: str) -> HttpResp
     form = page.acts.get(act)
     if form is None:
         raise Http404(_("This disk has no such form."))
-    operation = form.submit(address=request.META.get("REMOTE_ADDR", "")) if form.is_valid() else None
-    if operation is None:
-        form.renew()
-        return _page(request, page, status=422)
-    say_outcome(request, page.guest, operation, DONE[act]())
-    return redirect("guests:devices", page.guest.pk)
+    if asked(request, form, DONE[act]()):
+        return redirect("guests:devices", page.guest.pk)
+    return _page(request, page, status=422)
 
 
 class DiskPage:
@@ -119,12 +116,8 @@ def _added(request: HttpRequest, guest_id: UUID, kind: type[BusForm], done: str)
     if kind is NewDiskForm and not may_make:
         raise PermissionDenied(_("You may not do this on this host."))
     form = kind(request.POST if request.method == "POST" else None, guest=guest, by=by)
-    if form.is_bound:
-        operation = form.submit(address=request.META.get("REMOTE_ADDR", "")) if form.is_valid() else None
-        if operation is not None:
-            say_outcome(request, guest, operation, done)
-            return redirect("guests:devices", guest.pk)
-        form.renew()
+    if asked(request, form, done):
+        return redirect("guests:devices", guest.pk)
     context: dict[str, Any] = {"section": "guests", "guest": guest, "form": form}
     if kind is not DriveForm:
         context["form"] = form if kind is DiskForm else DiskForm(guest=guest, by=by)

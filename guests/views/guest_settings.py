@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -18,6 +17,7 @@ from guests.forms.settings_forms import FORMS
 from guests.operations.kinds import KINDS
 from guests.views.guest_cards import GuestCards, cards_for, signed_in
 from guests.views.guest_page import show_tab
+from guests.views.outcome import asked
 
 
 @require_safe
@@ -34,12 +34,8 @@ def change(request: HttpRequest, guest_id: UUID, what: str) -> HttpResponse:
         raise Http404(_("There is no such setting."))
     cards = cards_for(request, guest_id, KINDS[FORMS[what].kind].action)
     form = FORMS[what](request.POST, guest=cards.guest, by=signed_in(request))
-    if form.is_valid():
-        operation = form.submit(address=request.META.get("REMOTE_ADDR", ""))
-        if operation is not None:
-            done = _("%(guest)s: it was saved.") if operation.is_over else _("%(guest)s: it was asked for.")
-            messages.success(request, done % {"guest": cards.guest.name})
-            return redirect("guests:settings", guest_id)
+    if asked(request, form, _("%(guest)s: it was saved.") % {"guest": cards.guest.name}):
+        return redirect("guests:settings", guest_id)
     return show_tab(cards, "setup", status=422, forms={**_forms(cards), what: form})
 
 

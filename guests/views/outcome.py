@@ -6,8 +6,21 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from guests.forms.asking_form import AskingForm
 from guests.inventory.models import Guest
 from guests.operations.models import Operation, OperationState
+
+
+def asked(request: HttpRequest, form: AskingForm, done: str) -> bool:
+    """Whether a form that was sent led to an operation, whose outcome is then said; else the form says why not."""
+    if not form.is_bound:
+        return False
+    operation = form.submit(address=request.META.get("REMOTE_ADDR", "")) if form.is_valid() else None
+    if operation is None:
+        form.renew()
+        return False
+    say_outcome(request, form.guest, operation, done)
+    return True
 
 
 def say_outcome(request: HttpRequest, guest: Guest, operation: Operation, done: str) -> None:

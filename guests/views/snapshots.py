@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -17,6 +16,7 @@ from guests.forms.asking_form import AskingForm
 from guests.forms.snapshot_forms import DeleteSnapshotForm, RevertForm, TakeSnapshotForm, why_none
 from guests.views.guest_cards import GuestCards, cards_for, signed_in
 from guests.views.guest_page import show_tab
+from guests.views.outcome import asked
 from guests.views.snapshot_rows import kept_words
 
 
@@ -32,7 +32,7 @@ def take(request: HttpRequest, guest_id: UUID) -> HttpResponse:
     """Keep the guest as it is now."""
     cards = cards_for(request, guest_id, Action.DEVICES)
     form = TakeSnapshotForm(request.POST, guest=cards.guest, by=signed_in(request))
-    if form.is_valid() and _submitted(request, form, _("%(guest)s: the snapshot was taken.")):
+    if asked(request, form, _("%(guest)s: the snapshot was taken.") % {"guest": cards.guest.name}):
         return redirect("guests:snapshots", guest_id)
     return _tab(cards, form, status=422)
 
@@ -43,7 +43,7 @@ def revert(request: HttpRequest, guest_id: UUID, snapshot: str) -> HttpResponse:
     cards = cards_for(request, guest_id, Action.DEVICES)
     found, data = _named(cards, snapshot), request.POST if request.method == "POST" else None
     form = RevertForm(data, guest=cards.guest, by=signed_in(request), snapshot=found)
-    if form.is_valid() and _submitted(request, form, _("%(guest)s is what it was then.")):
+    if asked(request, form, _("%(guest)s is what it was then.") % {"guest": cards.guest.name}):
         return redirect("guests:snapshots", guest_id)
     return _question(cards, "snapshot_revert", form, found)
 
@@ -54,20 +54,9 @@ def delete(request: HttpRequest, guest_id: UUID, snapshot: str) -> HttpResponse:
     cards = cards_for(request, guest_id, Action.DEVICES)
     found, data = _named(cards, snapshot), request.POST if request.method == "POST" else None
     form = DeleteSnapshotForm(data, guest=cards.guest, by=signed_in(request), snapshot=found)
-    if form.is_valid() and _submitted(request, form, _("%(guest)s: the snapshot was deleted.")):
+    if asked(request, form, _("%(guest)s: the snapshot was deleted.") % {"guest": cards.guest.name}):
         return redirect("guests:snapshots", guest_id)
     return _question(cards, "snapshot_delete", form, found)
-
-
-def _submitted(request: HttpRequest, form: AskingForm, done: str) -> bool:
-    operation = form.submit(address=request.META.get("REMOTE_ADDR", ""))
-    if operation is None:
-        return False
-    if operation.is_over:
-        messages.success(request, done % {"guest": form.guest.name})
-    else:
-        messages.info(request, _("%(guest)s: it was asked for, and is under way.") % {"guest": form.guest.name})
-    return True
 
 
 def _tab(cards: GuestCards, form: TakeSnapshotForm, *, status: int = 200) -> HttpResponse:

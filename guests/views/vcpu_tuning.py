@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -15,6 +14,7 @@ from guests.forms.asking_form import AskingForm
 from guests.forms.vcpu_tuning_forms import forms_that_fit
 from guests.views.guest_cards import GuestCards, cards_for, signed_in
 from guests.views.guest_page import show_tab
+from guests.views.outcome import asked
 
 
 @require_safe
@@ -32,15 +32,8 @@ def tune(request: HttpRequest, guest_id: UUID, what: str) -> HttpResponse:
     if what not in forms:
         raise Http404(_("This guest has no such setting."))
     form = forms[what].__class__(request.POST, guest=cards.guest, by=signed_in(request))
-    if form.is_valid():
-        operation = form.submit(address=request.META.get("REMOTE_ADDR", ""))
-        if operation is not None:
-            done = _("%(guest)s: it was saved.") if operation.is_over else _("%(guest)s: it was asked for.")
-            boot = _("This is so from the next boot on: shut it down and start it.")
-            waits = f" {boot}" if operation.after.get("waits_for_boot") else ""
-            messages.success(request, done % {"guest": cards.guest.name} + waits)
-            return redirect("guests:tuning", guest_id)
-    form.renew()
+    if asked(request, form, _("%(guest)s: it was saved.") % {"guest": cards.guest.name}):
+        return redirect("guests:tuning", guest_id)
     return show_tab(cards, "tuning", status=422, forms={**forms, what: form})
 
 

@@ -55,7 +55,8 @@ def client(admin: User, worker: RunningWorker) -> Client:
 
 
 def send(client: Client, path: str, guest: str = "off-1", **fields: Any) -> HttpResponse:
-    values = {"source": "network:default", "model": "virtio", "mac": "", "link_up": "on", "when": "boot"} | fields
+    values = {"source": "network:default", "model": "virtio", "mac": "", "link_up": "on", "when": "boot"}
+    values |= {"before_source": "default"} | fields
     return client.post(f"/guests/{row(guest).pk}/nics/{path}", values | {"key": f"key-{Operation.objects.count()}"})
 
 
