@@ -99,3 +99,13 @@ def test_a_volume_is_made_and_a_pool_is_stopped_and_forgotten(signed_in: Page, l
     page.wait_for_url("**/storage/")
     expect(page.get_by_role("link", name="spare", exact=True)).to_have_count(0)
     assert "spare" not in lab.virsh("pool-list", "--all", "--name").split()
+
+
+def test_the_form_of_a_pool_asks_for_what_its_kind_needs(signed_in: Page) -> None:
+    page = signed_in
+    page.goto("/storage/hosts/lab/new/")
+    for kind, asked in {"dir": {"root"}, "netfs": {"root", "server", "export"}, "logical": {"group"}}.items():
+        page.select_option("#make_pool-what", kind)
+        for name in ("root", "server", "export", "group"):
+            expect(page.locator(f"#make_pool-{name}")).to_be_visible(visible=name in asked)
+        assert not findings(page)
