@@ -21,7 +21,16 @@ _SETTING = Prepared(lambda: ConsoleSetting.objects.filter(guest=Given("guest", U
 
 def setting_of(guest: Guest) -> ConsoleSetting:
     """The guest's setting; one that is not stored where it has none."""
-    return _SETTING.first(guest=guest.pk) or ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
+    return _SETTING.first(guest=guest.pk) or _default(guest)
+
+
+def setting_read_with(guest: Guest) -> ConsoleSetting:
+    """The same without a query, for a guest that was read with `select_related("console_setting")`."""
+    return getattr(guest, "console_setting", None) or _default(guest)
+
+
+def _default(guest: Guest) -> ConsoleSetting:
+    return ConsoleSetting(guest=guest, record=settings.RECORD_CONSOLES)
 
 
 def keyboards_of(guests: Iterable[UUID]) -> dict[UUID, Sharing]:

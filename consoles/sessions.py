@@ -29,11 +29,13 @@ from guests import audit
 from guests.access import Role
 from guests.inventory.changes import ChangeFeed, Feed
 from guests.inventory.models import Guest
+from guests.prepared import PreparedInsert
 
 __all__ = ["CloseCode", "ConsoleRefused", "LiveSession", "LiveSessions", "session_hash", "session_key_of"]
 
 logger = logging.getLogger(__name__)
 
+_ADDED = PreparedInsert(ConsoleSession)
 CHECK_SECONDS = 20.0  # a lost push is noticed after this at the latest
 _ENDED_BY_RESTART = "the console server was restarted"
 
@@ -145,7 +147,7 @@ class LiveSessions:
                 found, heard = signed_in or (None, 0)
                 user, live.role = standing(held, guest, found if heard == self.rights_heard else None)
                 live.user_name = user.get_username()
-                row.save(force_insert=True)
+                _ADDED.save(row)
                 audit.record(
                     "console.open",
                     by=user,

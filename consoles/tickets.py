@@ -35,7 +35,15 @@ _USED = PreparedUpdate(
     used_at=Given("now", DateTimeField()),
 )
 _TICKET = Prepared(
-    lambda: Ticket.objects.select_related("guest__host").filter(token_hash=Given("token_hash", CharField()))
+    lambda: (
+        Ticket.objects.filter(token_hash=Given("token_hash", CharField()))
+        .select_related("guest__host", "guest__console_setting")
+        .only(
+            *("host", "kind", "mode", "record"),
+            *(f"guest__{name}" for name in ("uuid", "name", "host__name", "host__uri", "gone_at", "definition")),
+            *(f"guest__console_setting__{name}" for name in ("keyboard", "record", "screen")),
+        )
+    )
 )
 KEPT = timedelta(minutes=10)  # dead tickets are swept out by the next mint
 

@@ -7,19 +7,17 @@ differs. They are ordinary querysets: what they decide is decided where it was.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from operator import itemgetter
+from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Field, Model, QuerySet, Value
-from django.db.models.sql import UpdateQuery
+from django.db.models.query import FlatValuesListIterable, ModelIterable, get_related_populators
+from django.db.models.sql import InsertQuery, UpdateQuery
 
 Row = TypeVar("Row")
 M = TypeVar("M", bound=Model)
-
-
-_Written = tuple[QuerySet[Any, Any], Any, str, Sequence[Any], dict[int, Any]]  # with the compiler, converters last
 
 
 class Given(Value):
@@ -33,8 +31,7 @@ class Given(Value):
         return "%s", [self]
 
 
-def _filled(parameters: Sequence[Any], given: dict[str, Any]) -> list[Any]:
-    connection = connections[DEFAULT_DB_ALIAS]
+def _filled(parameters: Sequence[Any], given: dict[str, Any], connection: Any) -> list[Any]:
     return [
         each.output_field.get_db_prep_value(given[each.value], connection) if isinstance(each, Given) else each
         for each in parameters
@@ -42,36 +39,57 @@ def _filled(parameters: Sequence[Any], given: dict[str, Any]) -> list[Any]:
 
 
 class Prepared(Generic[Row]):
-    """A queryset, from what `write` returns, to be run many times: `rows(guest=…)`. For the default database."""
+    """A queryset of models or of one column, from what `write` returns, to be run many times: `rows(guest=…)`."""
 
     def __init__(self, write: Callable[[], QuerySet[Any, Row]]) -> None:
         self._write = write
-        self._written: _Written | None = None
+        self._written: tuple[str, Sequence[Any], list[tuple[int, Any, Any]], Callable[[Any], Row]] | None = None
 
     def rows(self, **given: Any) -> list[Row]:
-        """What it finds, as the queryset would give it: models, tuples or values."""
-        queryset, compiler, sql, parameters, converters = self._written or self._compile()
-        ready = copy.copy(compiler)
-        ready.connection = connections[DEFAULT_DB_ALIAS]
-        ready.as_sql = lambda: (sql, _filled(parameters, given))
-        ready.get_converters = lambda _columns: converters
-        query: Any = copy.copy(queryset.query)
-        query.get_compiler = lambda *_, **__: ready
-        found: Any = QuerySet(model=queryset.model, query=query, using=DEFAULT_DB_ALIAS)
-        found._iterable_class, found._fields = queryset._iterable_class, queryset._fields  # type: ignore[attr-defined]
-        return cast("list[Row]", list(found))
+        """What it finds, as the queryset would give it."""
+        sql, parameters, converters, made = self._written or self._compile()
+        connection = connections[DEFAULT_DB_ALIAS]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, _filled(parameters, given, connection))
+            found = [list(row) for row in cursor.fetchall()]
+        for row in found:
+            for column, convert, expression in converters:
+                row[column] = convert(row[column], expression, connection)
+        return [made(row) for row in found]
 
     def first(self, **given: Any) -> Row | None:
         """The first of them, if there is one."""
         return next(iter(self.rows(**given)), None)
 
-    def _compile(self) -> _Written:
-        queryset = self._write()
+    def _compile(self) -> tuple[str, Sequence[Any], list[tuple[int, Any, Any]], Callable[[Any], Row]]:
+        queryset: Any = self._write()
         compiler: Any = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, parameters = compiler.as_sql()
-        converters = compiler.get_converters([column for column, *_ in compiler.select[: compiler.col_count]])
-        self._written = queryset, compiler, sql, parameters, converters
+        found = compiler.get_converters([column for column, *_ in compiler.select])
+        converters = [(at, each, expression) for at, (many, expression) in found.items() for each in many]
+        self._written = sql, parameters, converters, _maker(queryset, compiler)
         return self._written
+
+
+def _maker(queryset: Any, compiler: Any) -> Callable[[Any], Any]:
+    """How one row becomes what the queryset gives; as django.db.models.query.ModelIterable does it."""
+    if queryset._iterable_class is FlatValuesListIterable:
+        return itemgetter(0)
+    if queryset._iterable_class is not ModelIterable or compiler.annotation_col_map:
+        raise TypeError("models or one column")
+    columns = compiler.klass_info["select_fields"]
+    own = slice(columns[0], columns[-1] + 1)
+    names = [column.target.attname for column, *_ in compiler.select[own]]
+    populators: Any = get_related_populators  # the stubs describe a later Django
+    joined = populators(compiler.klass_info, compiler.select, DEFAULT_DB_ALIAS)
+
+    def made(row: list[Any]) -> Any:
+        instance = queryset.model.from_db(DEFAULT_DB_ALIAS, names, row[own])
+        for each in joined:
+            each.populate(row, instance)
+        return instance
+
+    return made
 
 
 class PreparedUpdate(Generic[M]):
@@ -85,12 +103,43 @@ class PreparedUpdate(Generic[M]):
     def run(self, **given: Any) -> int:
         """Change them."""
         sql, parameters = self._written or self._compile()
-        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-            cursor.execute(sql, _filled(parameters, given))
+        connection = connections[DEFAULT_DB_ALIAS]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, _filled(parameters, given, connection))
             return int(cursor.rowcount)
 
     def _compile(self) -> tuple[str, Sequence[Any]]:
         query: Any = self._write().query.chain(UpdateQuery)
         query.add_update_values(self._values)
         self._written = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
+        return self._written
+
+
+class PreparedInsert(Generic[M]):
+    """The same for a new row: `save(row)` stores it as `row.save(force_insert=True)` does, but sends no signal."""
+
+    def __init__(self, model: type[M]) -> None:
+        self._model: Any = model
+        self._written: tuple[str, list[Any]] | None = None
+
+    def save(self, row: M) -> None:
+        """Add it; a key that the database gives is then the row's."""
+        sql, fields = self._written or self._compile(row)
+        connection = connections[DEFAULT_DB_ALIAS]
+        values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            if row.pk is None:
+                (row.pk,) = cursor.fetchone()
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+    def _compile(self, row: M) -> tuple[str, list[Any]]:
+        options = self._model._meta
+        query: Any = InsertQuery(self._model)
+        fields = [field for field in options.local_concrete_fields if field is not options.auto_field]
+        query.insert_values(fields, [row])
+        compiler: Any = query.get_compiler(DEFAULT_DB_ALIAS)
+        compiler.returning_fields = [options.auto_field] if options.auto_field else []
+        ((sql, _values),) = compiler.as_sql()
+        self._written = sql, fields
         return self._written

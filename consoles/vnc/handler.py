@@ -21,7 +21,7 @@ from websockify.websocketproxy import ProxyRequestHandler
 
 from consoles.addresses import client_address
 from consoles.close_codes import CloseCode, ConsoleRefused
-from consoles.console_settings import setting_of
+from consoles.console_settings import setting_read_with
 from consoles.handshakes import SENTENCE, seconds_to_wait, was_refused
 from consoles.models import Kind, ScreenRecordings, Sharing, Ticket
 from consoles.sessions import LiveSession
@@ -191,8 +191,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                 greet_guest(screen, lambda: hosts.password(guest))
             except OSError as error:
                 raise ConsoleRefused(CloseCode.FAILED, _("The guest's screen does not answer.")) from error
-            with self.server.database.lent():
-                setting = setting_of(guest)
+            setting = setting_read_with(guest)
             with (
                 self.server.recordings.made(visit, live, ScreenRecordings(setting.screen)),
                 self.server.seats.taken(visit, live, Sharing(setting.keyboard)),

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from guests.audit.chain import digest_of
+from guests.prepared import PreparedInsert
 
 
 class AuditRecord(models.Model):
@@ -45,11 +46,14 @@ class AuditRecord(models.Model):
         if not self._state.adding:
             raise TypeError("audit records are append-only")
         self.digest = digest_of(self)
-        super().save(*args, **kwargs)
+        _ADDED.save(self)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Never."""
         raise TypeError("audit records are append-only")
+
+
+_ADDED = PreparedInsert(AuditRecord)
 
 
 class AuditLink(models.Model):

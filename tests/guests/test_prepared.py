@@ -11,8 +11,8 @@ from django.db.models import BigAutoField, CharField, DateTimeField, UUIDField
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from guests.inventory.models import Guest, Host
-from guests.prepared import Given, Prepared, PreparedUpdate
+from guests.inventory.models import Guest, Host, MACUse
+from guests.prepared import Given, Prepared, PreparedInsert, PreparedUpdate
 
 BY_ID = Prepared(lambda: Guest.objects.select_related("host").filter(pk=Given("id", UUIDField())))
 NAMES = Prepared(
@@ -93,3 +93,40 @@ def test_a_number_is_given_as_its_field_wants_it(guests: list[Guest]) -> None:
     hosts = Prepared(lambda: Guest.objects.filter(domain_id=Given("n", BigAutoField())))
     Guest.objects.filter(pk=guests[1].pk).update(domain_id=7)
     assert hosts.rows(n="7") == guests[1:2]
+
+
+def test_what_is_joined_may_be_missing_and_columns_may_be_left_out(
+    guests: list[Guest], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    by_id = Prepared(
+        lambda: (
+            MACUse.objects.select_related("guest__console_setting")
+            .only("mac", "guest__name", "guest__console_setting__keyboard")
+            .filter(guest=Given("id", UUIDField()))
+        )
+    )
+    MACUse.objects.create(guest=guests[0], mac="52:54:00:00:00:01")
+    with django_assert_num_queries(1):
+        (found,) = by_id.rows(id=guests[0].pk)
+        assert (found.mac, found.guest.name) == ("52:54:00:00:00:01", "web-0")
+        assert getattr(found.guest, "console_setting", None) is None
+    assert found.guest.get_deferred_fields()
+
+
+def test_values_of_several_columns_are_refused(guests: list[Guest]) -> None:
+    with pytest.raises(TypeError):
+        Prepared(lambda: Guest.objects.values_list("name", "uuid")).rows()
+
+
+def test_a_new_row_is_stored_as_the_model_would_store_it(
+    guests: list[Guest], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    macs, hosts = PreparedInsert(MACUse), PreparedInsert(Host)
+    for n, guest in enumerate(guests):
+        use, host = MACUse(guest=guest, mac=f"52:54:00:00:00:0{n}"), Host(name=f"beta-{n}", uri="test:///default")
+        with django_assert_num_queries(2):
+            macs.save(use)
+            hosts.save(host)
+        assert MACUse.objects.get(pk=use.pk).since == use.since
+        assert MACUse.objects.get(guest=guest) == use
+        assert (Host.objects.get(name=f"beta-{n}"), use._state.adding, host._state.adding) == (host, False, False)
