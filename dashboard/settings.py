@@ -309,6 +309,7 @@ STORAGE_ROOTS = env_list("GUESTHOUSE_STORAGE_ROOTS", "/var/lib/libvirt/pools")
 STORAGE_SECONDS = env_float("GUESTHOUSE_STORAGE_SECONDS", 30.0)  # how often pools and volumes are read
 # How often libvirt is asked to look into directories again for files that others made; 0: never by itself.
 POOL_REFRESH_SECONDS = env_float("GUESTHOUSE_POOL_REFRESH_SECONDS", 300.0)
+UPLOAD_HOURS = env_float("GUESTHOUSE_UPLOAD_HOURS", 24.0)  # after its last piece an upload is cancelled; 0: never
 PICTURE_SECONDS = env_float("GUESTHOUSE_PICTURE_SECONDS", 10.0)  # how often a screen that is looked at is taken
 ADDRESS_SECONDS = env_float("GUESTHOUSE_ADDRESS_SECONDS", 30.0)  # how often a guest is asked for its addresses
 # How long an operation waits for its guest: for a balloon since it last moved, for the power button to be answered.

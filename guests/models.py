@@ -11,6 +11,7 @@ from guests.inventory.models import Guest, Host, HostLease, MACUse, Revision, Ta
 from guests.inventory.networks import HostNetwork
 from guests.inventory.pictures import LookedAt, Picture
 from guests.inventory.storage import Pool, Volume
+from guests.operations.half_made import HalfMade
 from guests.operations.host_starts import HostBoot, StartPlace
 from guests.operations.models import MACReservation, Operation, VolumeClaim
 from guests.operations.proposals import DefinitionProposal
@@ -25,6 +26,7 @@ __all__ = [
     "Grant",
     "Guest",
     "GuestAddresses",
+    "HalfMade",
     "Host",
     "HostBoot",
     "HostCPUs",

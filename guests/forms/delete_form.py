@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from guests.access import Action, may_on
 from guests.forms.asking_form import AskingForm
 from guests.inventory.models import Guest
-from guests.operations.stored_disks import StoredDisk, stored_disks
+from guests.operations.stored_disks import StoredDisk, stored_disks, why_not_forgotten
 
 
 class DeleteGuestForm(AskingForm):
@@ -30,6 +30,7 @@ class DeleteGuestForm(AskingForm):
         super().__init__(data, guest=guest, by=by)
         self.may_delete_volumes = may_on(by, Action.STORAGE, guest.host)
         self.rows = stored_disks(guest)
+        self.why_not = why_not_forgotten(guest)
         field = self.fields["disks"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(disk.target, disk.target) for disk in self.deletable]
@@ -62,6 +63,8 @@ class DeleteGuestForm(AskingForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if self.why_not:
+            self.add_error(None, self.why_not)
         if self.guest.is_active and not cleaned.get("force_off"):
             self.add_error("force_off", _("It runs: shut it off first, or have it forced off."))
         return cleaned

@@ -24,13 +24,14 @@ from guests.operations.snapshot_rules import (
     why_no_snapshot,
     with_those_after,
 )
+from guests.operations.stored_disks import why_not_written
 from guests.resources import GuestState
 
 
 def why_none(guest: Guest) -> str:
     """Why no snapshot of this guest can be taken, by its row."""
     why = why_no_snapshot(guest, definition_from_json(guest.definition), guest.host.driver)
-    return why or no_room_for_memory(guest)
+    return why or no_room_for_memory(guest) or why_not_written(guest)
 
 
 class TakeSnapshotForm(AskingForm):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import libvirt
 from lxml import etree
 
+from guests.errors import HypervisorError
 from guests.hypervisor import volumes
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
@@ -74,3 +76,8 @@ def fill_volume(c: Connection, place: Place, content: bytes) -> None:
 def delete_volume(c: Connection, place: Place) -> None:
     """Delete it for good."""
     volumes.delete_volume(c, *place)
+
+
+def is_being_written(error: HypervisorError) -> bool:
+    """Whether a volume could not be deleted because libvirt still fills it: it goes on when who asked is gone."""
+    return bool(error.code == libvirt.VIR_ERR_OPERATION_INVALID)

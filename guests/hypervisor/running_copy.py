@@ -6,7 +6,7 @@ process ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 import libvirt
@@ -62,6 +62,20 @@ def copy_under_way(c: Connection, uuid: UUID) -> tuple[int, int] | None:
     if stats.get("operation") != libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP:
         return None
     return int(stats.get("disk_processed", 0)), int(stats.get("disk_total", 0))
+
+
+def end_copy_into(c: Connection, uuid: UUID, paths: Collection[str]) -> bool:
+    """Have the host end a copy that fills one of these; whether none is under way. Any other copy goes on."""
+    if copy_under_way(c, uuid) is None:
+        return True
+    domain = find_domain(c, uuid)
+    with translated_errors(domain.name()):
+        root = parse_document(domain.backupGetXMLDesc(0))
+        filled = {target.get("file") or target.get("dev") for target in root.iterfind("disks/disk/target")}
+        if not filled & set(paths):
+            return True
+        domain.abortJob()
+    return False
 
 
 def refuse_failed_copy(c: Connection, uuid: UUID) -> None:

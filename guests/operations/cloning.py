@@ -36,6 +36,7 @@ from guests.operations.clone_rules import (
     why_not_linked,
     why_not_linked_at_all,
 )
+from guests.operations.half_made import making
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.long_call import own_connection, run_long_call
 from guests.operations.mac_pools import reserve_mac
@@ -69,6 +70,7 @@ class _Clone:
         self.task.progress.sending()
         try:
             made = self._running_copies() if self.runs else {disk.target: self._disk(disk) for disk in self.disks}
+            self.task.progress.will_make_guest(self.uuid)
             hypervisor.define_clone(
                 self.connection, self.task.uuid, uuid=self.uuid, name=self.name, macs=macs, disks=made
             )
@@ -139,15 +141,16 @@ class _Clone:
         source: Place = (volume.pool.uuid, volume.name)
         place: Place = (volume.pool.uuid, volume_name(self.name, disk, linked=self.linked))
         found = new_volumes.get_volume(self.connection, source)
-        if self.linked:
-            made = new_volumes.link_disk(
-                self.connection, place, source, image_format=disk.format, capacity_bytes=found.capacity_bytes
-            )
-        else:
-            self._copy(place, source, disk)
-            made = new_volumes.get_volume(self.connection, place)
+        with making(self.task.progress, self.connection, place):
+            if self.linked:
+                new_volumes.link_disk(
+                    self.connection, place, source, image_format=disk.format, capacity_bytes=found.capacity_bytes
+                )
+            else:
+                self._copy(place, source, disk)
         format = "qcow2" if self.linked else disk.format
         self._made_volume(disk, place, format)
+        made = new_volumes.get_volume(self.connection, place)
         self._refuse_if_cancelled()  # libvirt has no call that ends a copy
         base = Base(found.kind, found.path, disk.format, is_whole=not found.backing_path) if self.linked else None
         return ClonedDisk(made.kind, made.path, format, base)
@@ -165,7 +168,8 @@ class _Clone:
             assert disk.volume is not None
             place: Place = (disk.volume.pool.uuid, volume_name(self.name, disk, linked=False))
             size = running_copy.size_of_disk(self.connection, self.task.uuid, disk.target)
-            volume = new_volumes.make_disk(self.connection, place, capacity_bytes=size, format=disk.format)
+            with making(self.task.progress, self.connection, place):
+                volume = new_volumes.make_disk(self.connection, place, capacity_bytes=size, format=disk.format)
             self._made_volume(disk, place, disk.format)
             made[disk.target] = ClonedDisk(volume.kind, volume.path, disk.format)
         if made:
@@ -225,9 +229,9 @@ def _clone(task: Task) -> dict[str, Any]:
         return _Clone(task, connection).run()
 
 
-def _cannot_be_read(_guest: resources.Guest, _parameters: dict[str, Any]) -> bool | None:
-    """What the source is says nothing about its clone."""
-    return None
+def _made_nothing(_guest: resources.Guest, _parameters: dict[str, Any]) -> bool | None:
+    """What it makes is written down before (`half_made`), and `undoing` tells what came of that: here was none."""
+    return False
 
 
 def _no_new_guests(by: AbstractBaseUser, guest: Guest, _parameters: dict[str, Any]) -> str:
@@ -243,7 +247,7 @@ CLONE_GUEST = register(
         gettext_lazy("Clone"),
         Action.DEVICES,
         _clone,
-        _cannot_be_read,
+        _made_nothing,
         refusal=_no_new_guests,
         cancellable=True,
     )

@@ -24,6 +24,7 @@ from guests.inventory.models import Guest, Host
 from guests.inventory.storage import Pool, Volume, keep_format, looks_otherwise
 from guests.inventory.volume_uses import uses_of, uses_on
 from guests.operations.cloud_init import CloudInit, seed_image
+from guests.operations.half_made import making
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
 from guests.operations.storage_task import at_pools, lasting
 from guests.operations.volumes import refuse_used
@@ -63,6 +64,7 @@ class _Creation:
         try:
             new = self._described(self._disks())
             self._refuse_cancelled()
+            self.task.progress.will_make_guest(self.uuid)
             define_guest(self.connection, new)
             self.ways_back.append((_("the definition"), lambda: undefine_guest(self.connection, new)))
             self._step()
@@ -141,18 +143,20 @@ class _Creation:
         name, format = disk_volume(self.name, asked["pool_kind"])
         place, whole = (UUID(asked["pool"]), name), asked["pool_kind"] not in FILE_POOLS
         if not self.wanted.get("image"):
-            new_volumes.make_disk(c, place, capacity_bytes=capacity, format=format, whole=whole)
+            with making(self.task.progress, c, place):
+                new_volumes.make_disk(c, place, capacity_bytes=capacity, format=format, whole=whole)
         else:
             image, row = self._there("image")
             source = self._place("image")
-            if asked["linked"]:
-                new_volumes.link_disk(c, place, source, image_format=row.format, capacity_bytes=capacity)
-            else:
-                lasting(
-                    self.task,
-                    lambda: new_volumes.copy_disk(c, place, source, format=format, whole=whole),
-                    lambda other: (new_volumes.get_volume(other, place).allocation_bytes, image.allocation_bytes),
-                )
+            with making(self.task.progress, c, place):
+                if asked["linked"]:
+                    new_volumes.link_disk(c, place, source, image_format=row.format, capacity_bytes=capacity)
+                else:
+                    lasting(
+                        self.task,
+                        lambda: new_volumes.copy_disk(c, place, source, format=format, whole=whole),
+                        lambda other: (new_volumes.get_volume(other, place).allocation_bytes, image.allocation_bytes),
+                    )
         self._was_made(place, format)
         new_volumes.grow_disk(c, place, capacity)
         made = new_volumes.get_volume(c, place)
@@ -162,7 +166,8 @@ class _Creation:
         """As a disk, not a CD-ROM: kernels of cloud images have no drivers for the latter."""
         cloud, place = self.wanted["cloud"], (UUID(self.wanted["new_disk"]["pool"]), seed_volume(self.name))
         content = seed_image(CloudInit(str(self.uuid), cloud["hostname"], cloud["user"], tuple(cloud["ssh_keys"])))
-        made = new_volumes.make_disk(self.connection, place, capacity_bytes=len(content), format="raw", whole=True)
+        with making(self.task.progress, self.connection, place):
+            made = new_volumes.make_disk(self.connection, place, capacity_bytes=len(content), format="raw", whole=True)
         self._was_made(place, "raw")
         new_volumes.fill_volume(self.connection, place, content)
         return NewDisk(made.path, made.kind, "raw", readonly=True)

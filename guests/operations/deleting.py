@@ -20,7 +20,7 @@ from guests.hypervisor.reading import list_guests
 from guests.inventory.models import Guest
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.resizing import refuse_if_changed
-from guests.operations.stored_disks import StoredDisk, stored_disks
+from guests.operations.stored_disks import StoredDisk, stored_disks, why_not_forgotten
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -31,6 +31,8 @@ def _delete(task: Task) -> dict[str, Any]:
     if task.guest.privileged:
         raise OperationRefused(_("%(guest)s is its host: it cannot be deleted.") % names)
     refuse_if_changed(task)
+    if why := why_not_forgotten(task.row):
+        raise OperationRefused(why)
     if task.guest.state.is_active and not task.parameters.get("force_off"):
         raise OperationRefused(_("%(guest)s runs: shut it off first, or have it forced off.") % names)
     chosen = _chosen(task)

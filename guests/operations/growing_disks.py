@@ -18,6 +18,7 @@ from guests.inventory.volume_uses import overlays_of, uses_of, uses_on
 from guests.operations.disks import named, refuse_if_changed, target_of
 from guests.operations.kinds import OperationKind, Task, register
 from guests.operations.resizing import whole_number
+from guests.operations.stored_disks import base_of_others
 from guests.resources import Disk
 from guests.units import size_text
 
@@ -38,7 +39,7 @@ def _grow(task: Task) -> dict[str, Any]:
         raise OperationRefused(
             _("It has %(size)s: a disk can only become larger.") % {"size": size_text(before)}, field="size"
         )
-    _refuse_where_others_look(task, volume)
+    _refuse_where_others_look(task, disk, volume)
     if volume is not None and size - before > (free := free_bytes(task.connection, volume.pool.uuid)):
         raise OperationRefused(_("Its pool has %(size)s free.") % {"size": size_text(free)}, field="size")
     task.progress.sending()
@@ -62,11 +63,11 @@ def _capacity(task: Task, disk: Disk, volume: Volume | None) -> int:
     return get_volume(task.connection, volume.pool.uuid, volume.name).capacity_bytes
 
 
-def _refuse_where_others_look(task: Task, volume: Volume | None) -> None:
+def _refuse_where_others_look(task: Task, disk: Disk, volume: Volume | None) -> None:
     """Its size is one for all: no other guest, and nothing that lies over it, expects it to change."""
     if volume is None:
         return
-    if overlays_of(volume):
+    if overlays_of(volume) or disk.target in base_of_others(task.row):
         raise OperationRefused(_("Other volumes keep only their differences to it: it has to stay as it is."))
     if any(use.guest_id != task.row.pk for use in uses_of(volume, uses_on(task.row.host))):
         raise OperationRefused(_("Another guest uses it, too."))

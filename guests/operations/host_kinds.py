@@ -70,6 +70,7 @@ class HostOperationKind:
     words: Callable[[dict[str, Any]], str] = lambda parameters: str(parameters.get("name", ""))
     # What it is about: of operations about the same, one runs at a time. "" waits for none.
     about: Callable[[dict[str, Any]], str] = lambda _parameters: ""
+    standing: bool = False  # nobody asks it: it follows from a setting
 
 
 HOST_KINDS: dict[str, HostOperationKind] = {}

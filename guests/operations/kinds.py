@@ -46,6 +46,15 @@ class Progress(Protocol):
     def under_way(self, done: int | None = None, total: int | None = None, rate: int | None = None) -> None:
         """The host works at it, so far, at so much a second; no other operation may pass meanwhile."""
 
+    def will_make_volume(self, pool: UUID, name: str) -> None:
+        """Written down before it is made, so that it is taken away where nobody sees the end. Raises LeaseLost."""
+
+    def made_no_volume(self, pool: UUID, name: str) -> None:
+        """The host refused to make it: what bears its name is not ours."""
+
+    def will_make_guest(self, uuid: UUID) -> None:
+        """The same for a guest: once the host knows it, nothing of it is taken away. Raises LeaseLost."""
+
     def made(self, guest: Guest) -> None:
         """The guest came of it: from now on it stands in its history, too."""
 

@@ -72,7 +72,7 @@ def ask_host(
 ) -> Operation:
     """`ask` for what is done to a host and no guest of it."""
     found = HOST_KINDS[kind]
-    if not may_on(by, found.action, host):
+    if found.standing or not may_on(by, found.action, host):
         record(f"host.{kind}", by=by, host=host, outcome="denied", address=address)
         raise RecordedDenial(_("You may not do this on this host."))
     if refusal := found.refusal(by, host, parameters or {}):

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone, translation
@@ -25,6 +26,7 @@ from guests.inventory.definitions import DefinitionVersion
 from guests.inventory.host_inventory import HostInventory
 from guests.inventory.leases import Lease, fenced
 from guests.inventory.models import Guest
+from guests.operations.half_made import HalfMade
 from guests.operations.host_kinds import HostOperationKind, HostTask, kind_of, may_do
 from guests.operations.kinds import OperationKind, Progress, Task
 from guests.operations.models import Operation, OperationState
@@ -78,6 +80,18 @@ class RunningOperation:
             self._told = (done, total)
             self._write(progress_done=done, progress_total=total, progress_rate=rate, moved_at=timezone.now())
 
+    def will_make_volume(self, pool: UUID, name: str) -> None:
+        with fenced(self.lease):
+            HalfMade.objects.create(operation=self.operation, pool=pool, name=name)
+
+    def made_no_volume(self, pool: UUID, name: str) -> None:
+        with fenced(self.lease):
+            HalfMade.objects.filter(operation=self.operation, pool=pool, name=name).delete()
+
+    def will_make_guest(self, uuid: UUID) -> None:
+        with fenced(self.lease):
+            HalfMade.objects.create(operation=self.operation, name=str(uuid))
+
     def made(self, guest: Guest) -> None:
         self._write(guest=guest)
 
@@ -126,6 +140,8 @@ def end_operation(lease: Lease, operation: Operation, outcome: Outcome) -> None:
             revision=next_revision(Feed.OPERATIONS),
         ):
             return
+        if outcome.settled:
+            HalfMade.objects.filter(operation=operation).delete()
         words = {OperationState.DONE: "ok", OperationState.DENIED: "denied"}
         record(
             f"{operation.room}.{operation.kind}.ended",
@@ -198,7 +214,7 @@ def _outcome(
 
 def _denied(operation: Operation, kind: OperationKind | HostOperationKind | None) -> str:
     """Why its asker may not do it (any more), or ""."""
-    if isinstance(kind, OperationKind) and kind.standing:
+    if kind is not None and kind.standing:
         return ""
     asker = operation.asker
     if asker is None or not may_do(asker, operation):

@@ -33,7 +33,7 @@ from guests.operations.snapshot_rules import (
     why_no_snapshot,
     with_those_after,
 )
-from guests.operations.stored_disks import base_of_others
+from guests.operations.stored_disks import base_of_others, why_not_written
 from guests.resources import GuestState, Snapshot
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _refuse_new(task: Task, name: object, description: object) -> None:
         raise OperationRefused(_("This is too long."), field="description")
     if why := why_no_snapshot(task.guest, task.guest.definition, task.row.host.driver):
         raise OperationRefused(why)
-    if why := no_room_for_memory(task.row):
+    if why := no_room_for_memory(task.row) or why_not_written(task.row):
         raise OperationRefused(why)
     if any(one.name == name for one in hypervisor.list_snapshots(task.connection, task.uuid)):
         raise OperationRefused(_("There is a snapshot of this name already."), field="name")
@@ -136,6 +136,8 @@ def _delete(task: Task) -> dict[str, Any]:
         raise OperationRefused(_("More or other snapshots were taken from it since you opened the form."))
     if any(one.external for one in known if one.name in going):
         raise OperationRefused(_external())
+    if why := why_not_written(task.row):
+        raise OperationRefused(why)
     _run(task, lambda connection: hypervisor.delete_snapshot(connection, task.uuid, snapshot.name, children=children))
     return {**_after(task), "deleted": sorted(going)}
 

@@ -138,6 +138,24 @@ def base_of_others(guest: Guest) -> list[str]:
     return sorted({target for source, target in written.items() if source in below})
 
 
+def why_not_written(guest: Guest) -> str:
+    """Why nothing may be written to its disks; "" where nothing lies over them."""
+    return _they_lie_over(guest, base_of_others(guest))
+
+
+def why_not_forgotten(guest: Guest) -> str:
+    """Why it must stay known: "" where no other guest lies over its disks. Volumes that do protect the disk alone."""
+    below = _below_others(guest)
+    return _they_lie_over(guest, sorted({disk["target"] for disk in _written(guest) if disk["source"] in below}))
+
+
+def _they_lie_over(guest: Guest, targets: list[str]) -> str:
+    if not targets:
+        return ""
+    names = {"disks": ", ".join(targets), "guest": guest.name}
+    return _("Linked clones lie over %(disks)s of %(guest)s, which has to stay as it is: delete them first.") % names
+
+
 def _written(guest: Guest) -> list[dict[str, Any]]:
     later: dict[str, Any] = guest.next_boot or guest.definition
     return [

@@ -25,12 +25,14 @@ from guests.hypervisor.pools import refresh_pool
 from guests.hypervisor.volume_streams import read_pieces
 from guests.inventory.leases import fenced
 from guests.inventory.storage import Volume, keep_format
+from guests.operations.half_made import making
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
 from guests.operations.storage_task import at_pools, pool_of, refuse_name, refuse_size, words_of
 from guests.operations.upload_models import Upload
 from guests.operations.volumes import formats_in, refuse_taken, refuse_used
 
 MOST_AT_ONCE = 8  # in one pool
+ABANDONED_KIND = "cancel_abandoned_upload"
 
 
 def _begin(task: HostTask) -> dict[str, Any]:
@@ -47,7 +49,8 @@ def _begin(task: HostTask) -> dict[str, Any]:
     asker = get_user_model().objects.filter(pk=int(task.parameters["by"])).first()
     with at_pools(task, pool) as connection:
         task.progress.sending()
-        writing.create_volume(connection, pool.uuid, name, "raw", size, whole=False)
+        with making(task.progress, connection, (pool.uuid, name)):
+            writing.create_volume(connection, pool.uuid, name, "raw", size, whole=False)
         keep_format(task.inventory.lease, pool.uuid, name, "raw")
         try:
             with fenced(task.inventory.lease):
@@ -63,6 +66,12 @@ def _begin(task: HostTask) -> dict[str, Any]:
         except IntegrityError as error:
             raise OperationRefused(_("The pool already has a volume of this name."), field="name") from error
     return {"upload": str(upload.pk)}
+
+
+def _has_begun(task: HostTask) -> bool:
+    """Whoever dies before the row is there leaves a volume that `undoing` takes away."""
+    name, pool = str(task.parameters.get("name")), UUID(str(task.parameters["pool"]))
+    return Upload.objects.filter(pool__host=task.host, pool__uuid=pool, name=name).exists()
 
 
 def _finish(task: HostTask) -> dict[str, Any]:
@@ -94,6 +103,19 @@ def _cancel(task: HostTask) -> dict[str, Any]:
         task.progress.sending()
         _drop(task, connection, upload)
     return {"received_bytes": upload.received_bytes}
+
+
+def _cancel_abandoned(task: HostTask) -> dict[str, Any]:
+    """Not where somebody went on with it meanwhile."""
+    if _upload_of(task).moved_at.isoformat() != task.before.get("moved_at"):
+        raise OperationRefused(_("Somebody goes on with this upload."))
+    return _cancel(task)
+
+
+def parameters_of(upload: Upload) -> dict[str, Any]:
+    """How an operation names an upload."""
+    pool = upload.pool
+    return {"pool": str(pool.uuid), "pool_name": pool.name, "name": upload.name, "upload": str(upload.pk)}
 
 
 def _upload_of(task: HostTask) -> Upload:
@@ -136,11 +158,24 @@ def _about_upload(parameters: dict[str, Any]) -> str:
 
 
 BEGIN_UPLOAD = register_host(
-    HostOperationKind("begin_upload", gettext_lazy("Begin an upload"), Action.STORAGE, _begin, words=words_of)
+    HostOperationKind(
+        "begin_upload", gettext_lazy("Begin an upload"), Action.STORAGE, _begin, reached=_has_begun, words=words_of
+    )
 )
 FINISH_UPLOAD = register_host(
     HostOperationKind(
         "finish_upload", gettext_lazy("End an upload"), Action.STORAGE, _finish, words=words_of, about=_about_upload
+    )
+)
+CANCEL_ABANDONED_UPLOAD = register_host(
+    HostOperationKind(
+        ABANDONED_KIND,
+        gettext_lazy("Cancel an abandoned upload"),
+        Action.STORAGE,
+        _cancel_abandoned,
+        words=words_of,
+        about=_about_upload,
+        standing=True,
     )
 )
 CANCEL_UPLOAD = register_host(

@@ -21,6 +21,7 @@ from guests.inventory.volume_uses import uses_of, uses_on
 from guests.operations import ask_host, new_key, wait_for_end
 from guests.operations.models import Operation, OperationState
 from guests.operations.upload_models import Upload
+from guests.operations.uploads import parameters_of
 from guests.operations.volume_wire import TransferFailed, read_range, send_piece
 from guests.operations.volumes import formats_in
 from guests.views.guest_cards import signed_in
@@ -157,18 +158,12 @@ def _upload(request: HttpRequest, upload_id: UUID) -> Upload:
 
 
 def _ask(request: HttpRequest, kind: str, found: Upload, seconds: float) -> Operation:
-    parameters = {
-        "pool": str(found.pool.uuid),
-        "pool_name": found.pool.name,
-        "name": found.name,
-        "upload": str(found.pk),
-    }
     operation = ask_host(
         kind,
         found.pool.host,
         by=signed_in(request),
         key=request.POST.get("key", "")[:56] or new_key(),
-        parameters=parameters,
+        parameters=parameters_of(found),
         address=str(request.META.get("REMOTE_ADDR", "")),
     )
     return wait_for_end(operation, seconds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 from guests.errors import HypervisorError, HypervisorUnreachable
 from guests.hypervisor.connection import Connection, open_connection
 from guests.inventory.leases import LeaseLost
+from guests.operations.abandoned_uploads import cancel_abandoned
 from guests.operations.host_kinds import HostOperationKind, kind_of
 from guests.operations.host_starts import start_what_is_due
 from guests.operations.kinds import OperationKind
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 UNDER_WAY_AT_ONCE = 64
 SAFETY_SECONDS = 5.0
+UPLOADS_SECONDS = 60.0
 NO_GUEST = UUID(int=1)  # no event is ever told of it
 
 
@@ -53,6 +56,7 @@ class ActionThread:
         self._under_way = 0
         self._lanes = Lanes(self._open)
         self._unsettled = True
+        self._uploads_at = 0.0  # monotonic time when abandoned uploads are looked for
         self._thread = threading.Thread(
             target=with_own_connection(self._run), name=f"actions-{service.name}", daemon=True
         )
@@ -91,6 +95,7 @@ class ActionThread:
                         abandoned_marked = True
                     self._settle()
                     if self._service.is_up:
+                        self._cancel_abandoned()
                         seconds = min(seconds, start_what_is_due(self._service.lease) or seconds)
                     self._dispatch()
             except LeaseLost:
@@ -111,11 +116,19 @@ class ActionThread:
             lane.connect()
             if self._unsettled:
                 self._unsettled = False
-                settle_unknown(self._service.lease, lane.connect, self._service.inventory)
+                left = settle_unknown(self._service.lease, lane.connect, self._service.inventory)
+                self._unsettled = self._unsettled or bool(left)
         except HypervisorUnreachable:
             self._unsettled = True
         finally:
             lane.release()
+
+    def _cancel_abandoned(self) -> None:
+        """At the worker's start, and every minute: uploads that nobody goes on with."""
+        now = time.monotonic()
+        if now >= self._uploads_at:
+            self._uploads_at = now + UPLOADS_SECONDS
+            cancel_abandoned(self._service.lease)
 
     def _dispatch(self) -> None:
         """Start what can be started. While the host was never reached yet, operations stay in the queue."""

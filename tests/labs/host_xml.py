@@ -77,6 +77,21 @@ class HostXml:
         ElementTree.SubElement(network, "bridge", name=f"br-{name}"[:15])
         self._write()
 
+    def add_pool(self, name: str, *volumes: str) -> UUID:
+        """An active directory pool, /NAME, with raw volumes of 1 MiB."""
+        uuid = uuid4()
+        pool = ElementTree.SubElement(self._root, "pool", type="dir")
+        ElementTree.SubElement(pool, "name").text = name
+        ElementTree.SubElement(pool, "uuid").text = str(uuid)
+        ElementTree.SubElement(ElementTree.SubElement(pool, "target"), "path").text = f"/{name}"
+        for one in volumes:
+            volume = ElementTree.SubElement(pool, "volume", type="file")
+            ElementTree.SubElement(volume, "name").text = one
+            ElementTree.SubElement(volume, "capacity", unit="MiB").text = "1"
+            ElementTree.SubElement(ElementTree.SubElement(volume, "target"), "path").text = f"/{name}/{one}"
+        self._write()
+        return uuid
+
     def _write(self) -> None:
         ElementTree.indent(self._root)
         self.path.write_bytes(ElementTree.tostring(self._root))
