@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from guests.errors import HypervisorError, OperationRefused
 from guests.hypervisor import writing
@@ -39,7 +41,7 @@ def run_long_call(task: Task, call: Callable[[], object], *, tell: Callable[[], 
     `tell` says how far it came, where that is not a job of the guest.
     """
     thread = AskedThread(call, f"long-call-{task.uuid}")
-    aborted = False
+    aborted, speed = False, _Speed()
     thread.join(QUICK_SECONDS)
     while thread.is_alive():
         task.next_event(LOOK_SECONDS)
@@ -48,7 +50,7 @@ def run_long_call(task: Task, call: Callable[[], object], *, tell: Callable[[], 
         if not aborted and task.progress.is_cancelled():
             aborted = _abort(task)
         if tell is None:
-            _tell(task)
+            _tell(task, speed)
         else:
             tell()
     try:
@@ -67,10 +69,25 @@ def _abort(task: Task) -> bool:
     return True
 
 
-def _tell(task: Task) -> None:
+@dataclass
+class _Speed:
+    """Bytes a second between two looks: libvirt tells none while disks are copied."""
+
+    done: int = 0
+    at: float = 0.0
+
+    def of(self, done: int) -> int | None:
+        now = time.monotonic()
+        rate = int((done - self.done) / (now - self.at)) if self.at and done > self.done else None
+        self.done, self.at = done, now
+        return rate
+
+
+def _tell(task: Task, speed: _Speed) -> None:
     try:
         progress = job_progress(task.connection, task.uuid)
     except HypervisorError:
         return  # the long call itself tells what is wrong
     if progress is not None:
-        task.progress.under_way(progress.done_bytes, progress.total_bytes, progress.rate)
+        own = speed.of(progress.done_bytes)
+        task.progress.under_way(progress.done_bytes, progress.total_bytes, progress.rate or own)

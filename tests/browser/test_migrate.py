@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from tests.browser.conftest import PASSWORD
 from tests.browser.vnc_consoles import COLOURS, connected
 from tests.browser.waiting import until
 from tests.labs.product import Product
-from tests.labs.two_hosts import TwoHosts
+from tests.labs.two_hosts import IMAGES, TwoHosts
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -30,6 +31,18 @@ ROVER_XML = f"""
   <devices>
     <interface type='user'><mac address='52:54:00:0c:00:03'/></interface>
     <graphics type='vnc' autoport='yes' listen='0.0.0.0'/><video><model type='vga'/></video>
+  </devices>
+</domain>
+"""
+MULE = "5f3c1b0e-0000-4000-8000-0000000c0004"
+MULE_XML = f"""
+<domain type='qemu'>
+  <name>mule</name><uuid>{MULE}</uuid><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/><source file='{IMAGES}/mule.img'/><target dev='vda' bus='virtio'/>
+    </disk>
   </devices>
 </domain>
 """
@@ -88,6 +101,81 @@ def test_somebody_migrates_a_guest(signed_in: Page, two_hosts: TwoHosts) -> None
     page.get_by_role("button", name="Migrate").click()
     expect(page.locator("#guest-header a", has_text=re.compile("^two$"))).to_be_visible(timeout=20_000)
     assert two_hosts.virsh(2, "domstate", "rover").strip() == "running"
+
+
+@pytest.fixture
+def cargo(product: Product, two_hosts: TwoHosts) -> Iterator[bytes]:
+    """mule runs on host one; the content of its disk, which host two has not, only a pool of the same path."""
+    content = random.Random(4).randbytes(32 * 1024 * 1024)
+    image = two_hosts.images(1) / "mule.img"
+    image.write_bytes(content)
+    image.chmod(0o666)
+    two_hosts.virsh(2, "pool-create-as", "mule-images", "dir", "--target", IMAGES)
+    two_hosts.virsh(1, "define", "/dev/stdin", stdin=MULE_XML)
+    two_hosts.virsh(1, "start", "mule")
+    yield content
+    for host in (1, 2):
+        for word in ("destroy", "undefine"):
+            with suppress(subprocess.CalledProcessError):
+                two_hosts.virsh(host, word, "mule")
+        (two_hosts.images(host) / "mule.img").unlink(missing_ok=True)
+    two_hosts.virsh(2, "pool-destroy", "mule-images")
+
+
+def test_a_paused_guest_goes_with_its_disk_and_comes_back_shut_off(
+    signed_in: Page, two_hosts: TwoHosts, cargo: bytes
+) -> None:
+    page, there = signed_in, two_hosts.images(2) / "mule.img"
+    header = page.locator("#guest-header")
+
+    def is_on(name: str) -> None:
+        expect(header.locator("a", has_text=re.compile(f"^{name}$"))).to_be_visible(timeout=20_000)
+
+    def migrate(*ticked: str) -> None:
+        page.goto(f"/guests/{MULE}/migrate/")
+        for name in ticked:
+            page.get_by_role("checkbox", name=re.compile(name)).check()
+        page.get_by_role("button", name="Migrate").click()
+
+    page.goto("/guests/?q=mule")
+    page.get_by_role("link", name="mule", exact=True).click(timeout=20_000)  # once the list has it
+    expect(header).to_contain_text("Running", timeout=20_000)
+    two_hosts.virsh(1, "suspend", "mule")
+    expect(header).to_contain_text("Paused")
+    migrate()
+    expect(page.locator("main")).to_contain_text("mule stays on one.", timeout=20_000)
+    assert findings(page) == []
+
+    two_hosts.virsh(1, "migrate-setspeed", "mule", "4")
+    migrate("Copy its disks, too")
+    on_its_way = page.locator("#on-its-way")
+    expect(on_its_way).to_contain_text("Migrate: one → two")
+    expect(on_its_way).to_contain_text("iB/s", timeout=20_000)
+    assert findings(page) == []
+    page.get_by_role("button", name="Cancel").click()
+    expect(on_its_way).to_have_count(0, timeout=20_000)
+    is_on("one")
+    expect(page.locator("#guest-operations")).to_contain_text("Cancelled: mule stays on one.")
+    assert two_hosts.virsh(1, "domstate", "mule").strip() == "paused"
+    two_hosts.virsh(1, "migrate-setspeed", "mule", "8192")
+
+    migrate("Copy its disks, too")
+    is_on("two")
+    expect(header).to_contain_text("Paused")
+    assert two_hosts.virsh(2, "domstate", "mule").strip() == "paused"
+    assert "mule" not in two_hosts.virsh(1, "list", "--all", "--name")
+    assert there.read_bytes() == cargo
+
+    two_hosts.virsh(2, "destroy", "mule")
+    expect(header).to_contain_text("Shut off")
+    migrate()
+    expect(page.locator("#shared-error")).to_contain_text("Its disks do not go along")
+    assert findings(page) == []
+    page.get_by_role("checkbox", name=re.compile("The other host has its disks at the same path")).check()
+    page.get_by_role("button", name="Migrate").click()
+    is_on("one")
+    assert two_hosts.virsh(1, "domstate", "mule").strip() == "shut off"
+    assert "mule" not in two_hosts.virsh(2, "list", "--all", "--name")
 
 
 @pytest.fixture
