@@ -1,7 +1,8 @@
 """Small pictures of guests' screens: taken by the host worker while somebody looks, read by pages.
 
 A page says which guests it shows (`mark_looked_at`, at most every MARK_SECONDS); the worker finds them
-(`guests_looked_at`), and stores what it took. What nobody looked at for KEPT is thrown away.
+(`guests_looked_at`), and stores what it took. What nobody looked at for KEPT is thrown away, but what a guest showed
+that was saved to disk: that stays as long as the guest is saved.
 """
 
 from __future__ import annotations
@@ -140,13 +141,15 @@ def store_problem(lease: Lease, guest: Looked, problem: Problem) -> None:
 
 
 def forget_pictures(lease: Lease) -> None:
-    """Throw away what nobody looked at for an hour, of guests of this host."""
+    """Throw away what nobody looked at for an hour, of guests of this host that are not saved to disk."""
+    since = timezone.now() - KEPT
     with fenced(lease):
-        old = LookedAt.objects.filter(guest__host=lease.host_id, at__lt=timezone.now() - KEPT)
-        gone = list(old.values_list("pk", flat=True))
+        here = Picture.objects.filter(guest__host=lease.host_id, guest__saved=False)
+        seldom = Q(guest__looked_at__at__lt=since) | Q(guest__looked_at=None, taken_at__lt=since)
+        gone = list(here.filter(seldom).values_list("pk", flat=True))
         if gone:
             Picture.objects.filter(pk__in=gone).delete()
-            LookedAt.objects.filter(pk__in=gone).delete()
+        LookedAt.objects.filter(guest__host=lease.host_id, at__lt=since).delete()
 
 
 def _hint(guest: Looked) -> None:

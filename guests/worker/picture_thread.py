@@ -25,8 +25,8 @@ from guests.inventory.pictures import (
     store_picture,
     store_problem,
 )
+from guests.inventory.scaling import NoImage, scaled
 from guests.worker.host_thread import HostThread
-from guests.worker.scaling import NoImage, scaled
 
 if TYPE_CHECKING:
     from guests.worker.host_service import HostService

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -82,6 +83,44 @@ def test_a_card_is_live_and_a_picture_that_is_renewed_takes_nothing_away(signed_
     assert link.evaluate("link => link === document.activeElement")
     lab.virsh("destroy", lab.uuid("web-1"))
     expect(card(signed_in, "web-1").locator(".gh-shot")).to_contain_text("Shut off", timeout=5000)
+
+
+def test_a_saved_guest_shows_its_last_screen_and_is_restored_or_discarded(signed_in: Page, lab: Lab) -> None:
+    lab.wait_until_booted("db-1")
+    page, guest = signed_in, lab.uuid("db-1")
+    page.goto(f"/guests/{guest}/")
+    header, screen = page.locator("#guest-header"), page.locator(".gh-screen-card")
+
+    def act(name: str) -> None:
+        page.get_by_label("More actions").click()
+        header.get_by_role("button", name=name).click()
+
+    def save() -> None:
+        act("Save to disk")
+        expect(header).to_contain_text("saved to disk", timeout=20_000)
+        see_picture(screen)
+
+    save()
+    assert lab.state("db-1") == "shut off"
+    page.reload()
+    see_picture(screen)
+    assert findings(page) == []
+    page.get_by_role("button", name="Restore").click()
+    expect(header).to_contain_text("Running", timeout=20_000)
+    expect(header).not_to_contain_text("saved to disk")
+    save()
+    act("Discard what was saved")
+    dialog = page.get_by_role("dialog", name="Discard the saved memory of db-1?")
+    assert findings(page) == []
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert re.search(r"Managed save:\s+yes", lab.virsh("dominfo", guest))
+    act("Discard what was saved")
+    dialog.get_by_role("button", name="Discard").click()
+    expect(header).not_to_contain_text("saved to disk", timeout=20_000)
+    expect(screen).to_contain_text("Shut off", timeout=20_000)
+    expect(screen.locator("img")).to_have_count(0)
+    assert re.search(r"Managed save:\s+no", lab.virsh("dominfo", guest))
 
 
 def test_a_watcher_opens_a_wall_of_chosen_guests(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from tests.labs.product import Product
 from tests.live.text_client import TextClient, WebSession
 
 pytestmark = pytest.mark.timeout(180)
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def wait_for_page(session: WebSession, guest: str, words: str, seconds: float = 30) -> str:
@@ -34,6 +36,8 @@ def test_a_saved_guest_goes_on_where_it_was_and_another_starts_paused(product: P
         session.post(f"/guests/{web}/power/save/")
         page = wait_for_page(session, web, "saved to disk")
         assert "Restore" in page and "Discard the saved memory of web-1?" in page
+        picture = re.search(r'src="(/guests/[0-9a-f-]+/picture/[^"]*)"', page)
+        assert picture and session.get_bytes(picture[1]).startswith(PNG)  # nobody had looked at its screen
         assert lab.state("web-1") == "shut off"
         session.post(f"/guests/{web}/power/start/")
         wait_for_page(session, web, "/power/save/")

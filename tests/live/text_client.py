@@ -37,8 +37,11 @@ class WebSession:
             assert "/accounts/login/" not in answer.url, "the sign-in was refused"
 
     def get(self, path: str) -> str:
+        return self.get_bytes(path).decode()
+
+    def get_bytes(self, path: str) -> bytes:
         with self._opener.open(self.url + path, timeout=20) as answer:
-            return str(answer.read().decode())
+            return bytes(answer.read())
 
     def post(self, path: str, **form: str) -> str:
         """The page that answers, redirects followed; also one that refuses (422)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from guests.inventory.pictures import Picture
 from guests.operations.models import Operation
 from tests.guests.worker.conftest import RunningWorker, domain, row
 
@@ -16,6 +17,7 @@ def test_a_guest_is_saved_and_its_next_start_restores_it(worker: RunningWorker, 
     assert operation.after == {"state": "shut-off", "saved": True}
     assert (row("web-1").state, row("web-1").saved) == ("shut-off", True)
     assert domain(worker, "web-1").hasManagedSaveImage(0)
+    assert Picture.objects.get(guest=row("web-1")).width  # nobody looked at it
     assert asked("start", "web-1").state == "done"
     assert (row("web-1").state, row("web-1").saved) == ("running", False)
 

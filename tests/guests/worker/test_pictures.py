@@ -12,8 +12,9 @@ import pytest
 from django.utils import timezone
 from PIL import Image
 
+from guests.inventory.models import Guest
 from guests.inventory.pictures import KEPT, LookedAt, Picture, Problem, forget_pictures, mark_looked_at
-from guests.worker.scaling import NoImage, scaled
+from guests.inventory.scaling import NoImage, scaled
 from tests.guests.worker.conftest import RunningWorker, domain, row, until
 from tests.labs.host_xml import HostXml
 
@@ -115,8 +116,6 @@ def test_a_call_that_does_not_come_back_is_left_behind_and_the_others_go_on(
 
 
 def row_or_none(name: str) -> object:
-    from guests.inventory.models import Guest
-
     return Guest.objects.filter(name=name).first()
 
 
@@ -128,6 +127,11 @@ def test_pictures_that_nobody_looked_at_for_an_hour_are_thrown_away(worker: Runn
     forget_pictures(lease)
     assert Picture.objects.exists()
     LookedAt.objects.update(at=timezone.now() - KEPT)
+    Picture.objects.update(taken_at=timezone.now() - KEPT)
+    Guest.objects.filter(pk=web.pk).update(saved=True)
+    forget_pictures(lease)
+    assert Picture.objects.exists()  # what was saved to disk keeps its last screen
+    Guest.objects.filter(pk=web.pk).update(saved=False)
     forget_pictures(lease)
     assert not Picture.objects.exists()
     assert not LookedAt.objects.exists()
