@@ -24,6 +24,7 @@ from guests.inventory.models import Guest, Host
 from guests.inventory.storage import Pool, Volume, keep_format, looks_otherwise
 from guests.inventory.volume_uses import uses_of, uses_on
 from guests.operations.cloud_init import CloudInit, seed_image
+from guests.operations.facts import Facts
 from guests.operations.half_made import making
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
 from guests.operations.storage_task import at_pools, lasting
@@ -229,6 +230,11 @@ def _reached(task: HostTask) -> bool | None:
     return guest.state.is_active or not task.parameters["start"]
 
 
+def _facts(task: HostTask) -> Facts:
+    guest = task.host.guests.filter(uuid=UUID(task.parameters["uuid"]), gone_at=None).first()
+    return {"there": True, "state": guest.state} if guest else {"there": False}
+
+
 def _about(parameters: dict[str, Any]) -> str:
     """Two guests cannot begin with one disk, nor have one name."""
     return "/".join(parameters["disk"]) if parameters.get("disk") else f"guest {parameters.get('name')}"
@@ -249,6 +255,7 @@ CREATE_GUEST = register_host(
         _create,
         reached=_reached,
         read_again=read_again,
+        facts=_facts,
         cancellable=True,
         refusal=_forbidden,
         about=_about,

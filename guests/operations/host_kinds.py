@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from guests.access import Action, hosts_held, may, may_on
 from guests.hypervisor.connection import open_connection
+from guests.operations.facts import Facts
 from guests.operations.kinds import KINDS, OperationKind, Progress
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class HostOperationKind:
     reached: Callable[[HostTask], bool | None] = lambda _task: None
     # Brings the rows up to date that this may have changed, however it ended: page and effect are shown together.
     read_again: Callable[[HostTask], None] = lambda _task: None
+    # What it is about, as the rows say, before and after: for the record, by the names that `run` answers with.
+    facts: Callable[[HostTask], Facts] = lambda _task: {}
     # Why this person may not ask this of this host though their role has the action, or "".
     refusal: Callable[[AbstractBaseUser, Host, dict[str, Any]], str] = lambda _by, _host, _parameters: ""
     cancellable: bool = False

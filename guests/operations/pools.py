@@ -18,7 +18,7 @@ from guests.hypervisor.pools import refresh_pool
 from guests.inventory.storage import Pool
 from guests.inventory.volume_uses import uses_of, uses_on
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
-from guests.operations.storage_task import at_pools, pool_of, read_pool_again, refuse_name, words_of
+from guests.operations.storage_task import at_pools, pool_facts, pool_of, read_pool_again, refuse_name, words_of
 
 SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?")
 EXPORT = re.compile(r"/[A-Za-z0-9_./+@-]{0,1000}")
@@ -124,11 +124,13 @@ def _about_pool(parameters: dict[str, Any]) -> str:
 
 
 def _register(name: str, label: Any, run: Callable[[HostTask], dict[str, Any]]) -> HostOperationKind:
-    return register_host(HostOperationKind(name, label, Action.STORAGE, run, words=words_of, about=_about_pool))
+    return register_host(
+        HostOperationKind(name, label, Action.STORAGE, run, words=words_of, about=_about_pool, facts=pool_facts)
+    )
 
 
 MAKE_POOL = register_host(
-    HostOperationKind("make_pool", gettext_lazy("Make a pool"), Action.STORAGE, _make, words=words_of)
+    HostOperationKind("make_pool", gettext_lazy("Make a pool"), Action.STORAGE, _make, words=words_of, facts=pool_facts)
 )
 START_POOL = _register("start_pool", gettext_lazy("Start a pool"), _start)
 STOP_POOL = _register("stop_pool", gettext_lazy("Stop a pool"), _stop)

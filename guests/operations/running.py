@@ -26,6 +26,7 @@ from guests.inventory.definitions import DefinitionVersion
 from guests.inventory.host_inventory import HostInventory
 from guests.inventory.leases import Lease, fenced
 from guests.inventory.models import Guest
+from guests.operations.facts import GONE, Facts, before_and_after, facts_of, snapshot_facts
 from guests.operations.half_made import HalfMade
 from guests.operations.host_kinds import HostOperationKind, HostTask, kind_of, may_do
 from guests.operations.kinds import OperationKind, Progress, Task
@@ -59,6 +60,8 @@ class RunningOperation:
         self.was_sent = False
         self.replaced = False
         self.began_at = timezone.now()
+        self.found: Facts = {}  # what it is about, before it began and after it ended, for the record
+        self.left: Facts = {}
         self._on_waiting = on_waiting
         self._told: tuple[int | None, int | None] | None = None
 
@@ -103,7 +106,7 @@ class RunningOperation:
 
     def end(self, outcome: Outcome) -> None:
         """Record the end, in the row and in the audit record together."""
-        end_operation(self.lease, self.operation, outcome)
+        end_operation(self.lease, self.operation, outcome, found=self.found, left=self.left)
 
     def _write(self, **columns: Any) -> None:
         with fenced(self.lease):
@@ -124,8 +127,11 @@ def claim(lease: Lease, operation: Operation) -> bool:
     return bool(claimed)
 
 
-def end_operation(lease: Lease, operation: Operation, outcome: Outcome) -> None:
+def end_operation(
+    lease: Lease, operation: Operation, outcome: Outcome, *, found: Facts | None = None, left: Facts | None = None
+) -> None:
     """Write the end and its audit line; an operation that ended already stays as it is."""
+    before, after = before_and_after(found or {}, left or {}, operation.before, outcome.after)
     with fenced(lease):
         ended = Operation.objects.filter(pk=operation.pk).exclude(
             state__in=[OperationState.DONE, OperationState.FAILED, OperationState.DENIED]
@@ -152,8 +158,8 @@ def end_operation(lease: Lease, operation: Operation, outcome: Outcome) -> None:
             outcome=words.get(outcome.state, "failed"),
             operation=str(operation.pk),
             state=str(outcome.state),
-            before=operation.before,
-            after=outcome.after,
+            before=before,
+            after=after,
             message=outcome.message,
         )
 
@@ -195,13 +201,17 @@ def _outcome(
     if refusal := _denied(operation, kind):
         return Outcome(OperationState.DENIED, refusal)
     if isinstance(kind, HostOperationKind):
-        return Outcome(OperationState.DONE, after=kind.run(host_task(operation, connect, inventory, running)))
+        asked = host_task(operation, connect, inventory, running)
+        running.found = kind.facts(asked)
+        return Outcome(OperationState.DONE, after=kind.run(asked))
     assert isinstance(kind, OperationKind)
     assert guest is not None
+    read = get_guest(connect(), guest.uuid)
+    running.found = {"host": operation.host.name, **facts_of(read), **snapshot_facts(guest.snapshots)}
     task = Task(
         connect=connect,
         uuid=guest.uuid,
-        guest=get_guest(connect(), guest.uuid),
+        guest=read,
         row=guest,
         parameters=operation.parameters,
         before=operation.before,
@@ -261,16 +271,23 @@ def read_again(running: RunningOperation, connect: Callable[[], Connection], inv
     """Bring the rows up to date, so that the page shows the end and its effect together."""
     operation, kind = running.operation, kind_of(running.operation)
     if isinstance(kind, HostOperationKind):
+        asked = host_task(operation, connect, inventory, running)
         try:
-            kind.read_again(host_task(operation, connect, inventory, running))
+            kind.read_again(asked)
+            running.left = kind.facts(asked)
         except HypervisorError as error:
             logger.info("what operation %s changed could not be read again: %s", operation.pk, error)
     if operation.guest is None:
         return
     read_at = time.monotonic()
     try:
-        inventory.refresh(get_guest(connect(), operation.guest.uuid, snapshots=True), read_at)
+        read = get_guest(connect(), operation.guest.uuid, snapshots=True)
+        running.left = {"host": operation.host.name, **facts_of(read)}
+        inventory.refresh(read, read_at)
+        operation.guest.refresh_from_db(fields=["snapshots"])
+        running.left |= snapshot_facts(operation.guest.snapshots)
     except GuestNotFound:
+        running.left = GONE
         inventory.lose(operation.guest.uuid, read_at)
     except HypervisorError as error:
         logger.info("the guest of operation %s could not be read again: %s", operation.pk, error)

@@ -23,6 +23,7 @@ from guests.hypervisor.volumes import get_volume
 from guests.inventory.changes import Feed, current_revision
 from guests.inventory.storage import Pool, PoolProblem, Volume, keep_pool, lose_pool
 from guests.operations.asked_thread import AskedThread
+from guests.operations.facts import Facts
 from guests.operations.host_kinds import HostTask
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,30 @@ def volume_reached(task: HostTask, name: str, *, there: bool, pool: str = "pool"
         return attempt.wait(TELL_SECONDS) is there
     except TimeoutError:
         return None
+
+
+def pool_facts(task: HostTask) -> Facts:
+    """What the record says of a pool before and after."""
+    wanted = task.parameters
+    known = Pool.objects.filter(host=task.host)
+    pool = (
+        known.filter(uuid=UUID(str(wanted["pool"]))) if "pool" in wanted else known.filter(name=str(wanted.get("name")))
+    ).first()
+    if pool is None:
+        return {"there": False}
+    stands = {"active": pool.active, "autostart": pool.autostart, "path": pool.path}
+    return {"there": True, **stands, "volumes": pool.volumes.count()}
+
+
+def volume_facts(task: HostTask) -> Facts:
+    """What the record says of a volume before and after: of the one that is made, where one is."""
+    wanted = task.parameters
+    pool, name = str(wanted.get("to_pool") or wanted["pool"]), str(wanted.get("name") or wanted.get("volume"))
+    volume = Volume.objects.filter(pool__host=task.host, pool__uuid=UUID(pool), name=name).first()
+    if volume is None:
+        return {"there": False}
+    sizes = {"capacity_bytes": volume.capacity_bytes, "allocation_bytes": volume.allocation_bytes}
+    return {"there": True, "format": volume.format, **sizes}
 
 
 def words_of(parameters: dict[str, Any]) -> str:

@@ -25,9 +25,10 @@ from guests.hypervisor.pools import refresh_pool
 from guests.hypervisor.volume_streams import read_pieces
 from guests.inventory.leases import fenced
 from guests.inventory.storage import Volume, keep_format
+from guests.operations.facts import Facts
 from guests.operations.half_made import making
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
-from guests.operations.storage_task import at_pools, pool_of, refuse_name, refuse_size, words_of
+from guests.operations.storage_task import at_pools, pool_of, refuse_name, refuse_size, volume_facts, words_of
 from guests.operations.upload_models import Upload
 from guests.operations.volumes import formats_in, refuse_taken, refuse_used
 
@@ -153,18 +154,38 @@ def _sentence(refused: RefusedImage) -> str:
     return text % {"format": refused.detail}
 
 
+def _facts(task: HostTask) -> Facts:
+    upload = Upload.objects.filter(
+        pool__host=task.host, pk=UUID(str(task.parameters.get("upload", UUID(int=0))))
+    ).first()
+    received = {"received_bytes": upload.received_bytes, "size_bytes": upload.size_bytes} if upload else {}
+    return volume_facts(task) | received
+
+
 def _about_upload(parameters: dict[str, Any]) -> str:
     return f"upload {parameters.get('upload')}"
 
 
 BEGIN_UPLOAD = register_host(
     HostOperationKind(
-        "begin_upload", gettext_lazy("Begin an upload"), Action.STORAGE, _begin, reached=_has_begun, words=words_of
+        "begin_upload",
+        gettext_lazy("Begin an upload"),
+        Action.STORAGE,
+        _begin,
+        reached=_has_begun,
+        words=words_of,
+        facts=_facts,
     )
 )
 FINISH_UPLOAD = register_host(
     HostOperationKind(
-        "finish_upload", gettext_lazy("End an upload"), Action.STORAGE, _finish, words=words_of, about=_about_upload
+        "finish_upload",
+        gettext_lazy("End an upload"),
+        Action.STORAGE,
+        _finish,
+        words=words_of,
+        facts=_facts,
+        about=_about_upload,
     )
 )
 CANCEL_ABANDONED_UPLOAD = register_host(
@@ -174,12 +195,19 @@ CANCEL_ABANDONED_UPLOAD = register_host(
         Action.STORAGE,
         _cancel_abandoned,
         words=words_of,
+        facts=_facts,
         about=_about_upload,
         standing=True,
     )
 )
 CANCEL_UPLOAD = register_host(
     HostOperationKind(
-        "cancel_upload", gettext_lazy("Cancel an upload"), Action.STORAGE, _cancel, words=words_of, about=_about_upload
+        "cancel_upload",
+        gettext_lazy("Cancel an upload"),
+        Action.STORAGE,
+        _cancel,
+        words=words_of,
+        facts=_facts,
+        about=_about_upload,
     )
 )

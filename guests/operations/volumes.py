@@ -24,6 +24,7 @@ from guests.operations.storage_task import (
     pool_of,
     refuse_name,
     refuse_size,
+    volume_facts,
     volume_of,
     volume_reached,
     words_of,
@@ -178,7 +179,13 @@ def _about_volume(parameters: dict[str, Any]) -> str:
 
 MAKE_VOLUME = register_host(
     HostOperationKind(
-        "make_volume", gettext_lazy("Make a volume"), Action.STORAGE, _make, reached=_made, words=words_of
+        "make_volume",
+        gettext_lazy("Make a volume"),
+        Action.STORAGE,
+        _make,
+        reached=_made,
+        words=words_of,
+        facts=volume_facts,
     )
 )
 GROW_VOLUME = register_host(
@@ -188,6 +195,7 @@ GROW_VOLUME = register_host(
         Action.STORAGE,
         _grow,
         words=words_of,
+        facts=volume_facts,
         about=_about_volume,
     )
 )
@@ -199,6 +207,7 @@ CLONE_VOLUME = register_host(
         _clone,
         reached=_made,
         words=words_of,
+        facts=volume_facts,
         about=_about_volume,
     )
 )
@@ -210,6 +219,7 @@ DELETE_VOLUME = register_host(
         _delete,
         reached=_deleted,
         words=words_of,
+        facts=volume_facts,
         about=_about_volume,
     )
 )
