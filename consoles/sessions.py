@@ -84,6 +84,11 @@ class LiveSession:
         self.bytes_in += bytes_in
         self.bytes_out += bytes_out
 
+    def so_far(self) -> dict[str, float]:
+        """What was moved and for how long, for the record."""
+        seconds = round(time.monotonic() - self.started, 1)
+        return {"bytes_in": self.bytes_in, "bytes_out": self.bytes_out, "seconds": seconds}
+
     def close(self, reason: str) -> None:
         """End the record. Safe to call twice. Writes to the database."""
         self._registry.close(self, reason)
@@ -196,10 +201,8 @@ class LiveSessions:
                 mode=str(live.mode),
                 device=live.device,
                 reason=reason,
-                bytes_in=live.bytes_in,
-                bytes_out=live.bytes_out,
-                seconds=round(time.monotonic() - live.started, 1),
                 dropped=live.dropped,
+                **live.so_far(),
             )
 
     def start(self, feed: ChangeFeed) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from consoles.models import Mode, Sharing
+from consoles.sessions import LiveSession
 
 Soon = Callable[[Callable[[], None]], object]
 
@@ -21,6 +22,7 @@ class Participant(Protocol):
     id: str
     name: str
     since: float  # Unix time
+    session: LiveSession | None  # where it is counted what they move
 
     @property
     def mode(self) -> Mode:
@@ -28,6 +30,14 @@ class Participant(Protocol):
 
     def tell(self, people: bytes) -> None:
         """Who is here now and who has the keyboard: `people()` as JSON."""
+
+
+def taking(by: LiveSession | None, holder: Participant | None) -> dict[str, Any]:
+    """What the record says of somebody who takes a console: from whom, and what both moved until then."""
+    told: dict[str, Any] = {"holder": holder.name if holder else "", **(by.so_far() if by else {})}
+    if holder is not None and holder.session is not None:
+        told |= {f"holder_{name}": value for name, value in holder.session.so_far().items()}
+    return told
 
 
 class SharedKeyboard:

@@ -23,6 +23,7 @@ from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.console_settings import setting_of
 from consoles.models import ConsoleSetting, Kind, Sharing
 from consoles.sessions import LiveSessions, session_key_of
+from consoles.sharing import taking
 from consoles.text.consoles_of import has_text_consoles
 from consoles.text.device import Device, DeviceState
 from consoles.text.following import FollowingDevice
@@ -263,7 +264,7 @@ class TextBroker:
         device, hello = viewer.device, viewer.hello
         if device is None or (request == "take_over" and device.state != DeviceState.BUSY):
             return
-        holder = device.keyboard.holder
+        details = taking(viewer.session, device.keyboard.holder)
 
         def check() -> bool:
             user = get_user_model().objects.filter(pk=hello.user_id).first()
@@ -278,7 +279,8 @@ class TextBroker:
                 outcome="ok" if allowed else "denied",
                 address=hello.peer,
                 device=hello.device,
-                holder=holder.name if holder else "",
+                kind=str(Kind.TEXT),
+                **details,
             )
             return allowed
 

@@ -43,7 +43,7 @@ from consoles.close_codes import CloseCode
 from consoles.console_settings import keyboards_of
 from consoles.models import Kind, Mode, Sharing
 from consoles.sessions import LiveSession
-from consoles.sharing import SharedKeyboard
+from consoles.sharing import SharedKeyboard, taking
 from consoles.vnc.endings import Ending
 from consoles.vnc.visit import Visit
 from consoles.vnc.warm_database import WarmDatabase
@@ -109,6 +109,7 @@ class Seat:
         self.id = visit.id
         self.name = visit.user.get_username()
         self.since = time.time()
+        self.session: LiveSession | None = live
         self._visit = visit
         self._keyboard = keyboard
         self._lock = lock
@@ -215,10 +216,8 @@ class Seat:
         if now - self._administered_at < ADMINISTER_SECONDS:
             return
         self._administered_at = now
-        holder = self._keyboard.holder
-        if not self._administers(
-            Action.TAKE_OVER, "console.take_keyboard", kind=str(Kind.VNC), holder=holder.name if holder else ""
-        ):
+        details = taking(self.session, self._keyboard.holder)
+        if not self._administers(Action.TAKE_OVER, "console.take_keyboard", kind=str(Kind.VNC), **details):
             self._say(refused="take", sentence=_("Only administrators may do this."))
             return
         with self._lock:

@@ -64,6 +64,8 @@ def test_an_open_console_is_on_record_and_its_end_too(guest: Guest, person: Make
         "192.0.2.7",
     )
     assert (closed.action, closed.detail["bytes_out"], closed.detail["reason"]) == ("console.close", 3001, "left")
+    assert closed.detail["bytes_in"] == 10
+    assert 0 <= closed.detail["seconds"] < 10
     assert len(sessions) == 0
 
 

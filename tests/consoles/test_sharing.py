@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from consoles.models import Mode, Sharing
+from consoles.sessions import LiveSession
 from consoles.sharing import SharedKeyboard
 
 
@@ -20,6 +21,7 @@ class Sitter:
     id: str
     mode: Mode = Mode.CONTROL
     since: float = 1.0
+    session: LiveSession | None = None
     told: list[dict[str, Any]] = field(default_factory=list)
 
     @property

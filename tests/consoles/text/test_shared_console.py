@@ -109,6 +109,48 @@ async def test_an_administrator_takes_the_keyboard_and_it_is_recorded(
     assert sorted(await actions()) == [("console.take_keyboard", "denied"), ("console.take_keyboard", "ok")]
 
 
+async def test_F3_open_taking_and_close_are_recorded_with_bytes_and_duration(
+    sit: Sit, link: FakeLink, ana: Person, eva: Person, one_holder: None
+) -> None:
+    first, second = await live(await sit(ana)), await live(await sit(eva))
+    await until(lambda: names(first)[0][2] and len(names(first)) == 2)
+    link.host.stream.says(b"login: ")
+    first.type(b"ls\r")
+    await until(lambda: link.host.stream.typed == b"ls\r")
+    await until(lambda: first.output == second.output == b"login: ")
+    ask(second, keyboard="take")
+    await until(lambda: names(first)[1][2])
+    await first.leave()
+
+    def lines() -> dict[tuple[str, str], dict[str, Any]]:
+        found = AuditRecord.objects.filter(action__startswith="console.").exclude(action="console.setting")
+        return {(line.action, line.user_name): line.detail for line in found}
+
+    await until_recorded("console.close")
+    found = await asyncio.to_thread(lines)
+    assert set(found) == {
+        ("console.open", "ana"),
+        ("console.open", "eva"),
+        ("console.take_keyboard", "eva"),
+        ("console.close", "ana"),
+    }
+    taken, closed = found["console.take_keyboard", "eva"], found["console.close", "ana"]
+    assert (taken["kind"], taken["device"], taken["holder"]) == ("text", "serial0", "ana")
+    assert (taken["bytes_in"], taken["bytes_out"]) == (0, 7)
+    assert (taken["holder_bytes_in"], taken["holder_bytes_out"]) == (3, 7)
+    assert (closed["bytes_in"], closed["bytes_out"], closed["reason"]) == (3, 7, "left")
+    assert 0 < taken["holder_seconds"] <= closed["seconds"] < 60
+    assert 0 < taken["seconds"] <= taken["holder_seconds"]
+
+
+async def until_recorded(action: str) -> None:
+    for _ in range(200):
+        if await asyncio.to_thread(AuditRecord.objects.filter(action=action).exists):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"no line {action}")
+
+
 async def test_a_refusal_is_in_the_persons_language_and_a_storm_of_requests_is_recorded_once(
     sit: Sit, ana: Person, eva: Person, one_holder: None
 ) -> None:
