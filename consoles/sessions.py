@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -84,7 +85,7 @@ class LiveSession:
         self.bytes_in += bytes_in
         self.bytes_out += bytes_out
 
-    def so_far(self) -> dict[str, float]:
+    def so_far(self) -> dict[str, Any]:
         """What was moved and for how long, for the record."""
         seconds = round(time.monotonic() - self.started, 1)
         return {"bytes_in": self.bytes_in, "bytes_out": self.bytes_out, "seconds": seconds}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from guests.inventory.definitions import newest_version
 from guests.inventory.models import Host
 from guests.inventory.storage import Pool, Volume
 from guests.operations import ask, ask_host, new_key, wait_for_end
+from guests.operations.abandoned_uploads import cancel_abandoned
 from guests.operations.host_kinds import HOST_KINDS, all_kinds
 from guests.operations.host_starts import HostBoot, StartPlace
 from guests.operations.models import Operation
@@ -103,6 +105,18 @@ def power(kind: str, before: str, after: str) -> Example:
     return Example(kind, {"state": before}, {"state": after})
 
 
+BEGIN_UPLOAD = Example(
+    "begin_upload",
+    {"there": False},
+    {"there": True, "capacity_bytes": MIB},
+    asked=lambda place: {
+        **place.images(),
+        "name": "up.raw",
+        "format": "raw",
+        "capacity_bytes": MIB,
+        "by": place.admin.pk,
+    },
+)
 EXAMPLES = [
     Example(  # the driver takes the weight and keeps its own
         "set_scheduling", {"state": "running"}, {"from_weight": 50}, on="web-1", asked=lambda _: {"weight": 512, **NOW}
@@ -303,18 +317,7 @@ EXAMPLES = [
         {"there": False, "deleted": "b.raw"},
         asked=lambda place: place.volume("b.raw"),
     ),
-    Example(
-        "begin_upload",
-        {"there": False},
-        {"there": True, "capacity_bytes": MIB},
-        asked=lambda place: {
-            **place.images(),
-            "name": "up.raw",
-            "format": "raw",
-            "capacity_bytes": MIB,
-            "by": place.admin.pk,
-        },
-    ),
+    BEGIN_UPLOAD,
     Example(
         "finish_upload",
         {"there": True, "received_bytes": MIB, "size_bytes": MIB},
@@ -328,6 +331,8 @@ EXAMPLES = [
         {"there": False, "received_bytes": MIB},
         asked=Place.whole_upload,
     ),
+    BEGIN_UPLOAD,
+    Example("cancel_abandoned_upload", {"there": True, "size_bytes": MIB}, {"there": False, "received_bytes": 0}),
 ]
 
 
@@ -365,7 +370,7 @@ def test_F3_every_operation_is_recorded_with_before_and_after(
     settings.STORAGE_ROOTS = ["/srv/pools"]
     place = Place(admin)
     for example in EXAMPLES:
-        operation = run(example, place)
+        operation = run(example, place, worker)
         asked, ended = AuditRecord.objects.filter(detail__operation=str(operation.pk)).order_by("pk")
         room = "host" if example.kind in HOST_KINDS else "guest"
         told = f"{example.kind}: {operation.message} {operation.detail} {ended.detail}"
@@ -378,23 +383,32 @@ def test_F3_every_operation_is_recorded_with_before_and_after(
         assert ended.detail["before"], told
 
 
-def run(example: Example, place: Place) -> Operation:
+def run(example: Example, place: Place, worker: RunningWorker) -> Operation:
+    kind, key, before = all_kinds()[example.kind], new_key(), Operation.objects.filter(kind=example.kind).count()
+    if kind.standing:
+        {"start_with_host": after_a_boot, "cancel_abandoned_upload": after_a_week}[kind.name](worker)
+        ended = Operation.objects.filter(kind=kind.name, ended_at__isnull=False)
+        found: Operation = until(lambda: ended.count() > before and ended.latest("asked_at"))
+        return found
     parameters = example.asked(place)
-    if example.kind in HOST_KINDS:
-        asked = ask_host(example.kind, Host.objects.get(), by=place.admin, key=new_key(), parameters=parameters)
-    elif example.kind == "start_with_host":
-        return started_with_host()
+    if kind.name in HOST_KINDS:
+        operation = ask_host(kind.name, Host.objects.get(), by=place.admin, key=key, parameters=parameters)
     else:
-        asked = ask(example.kind, row(example.on), by=place.admin, key=new_key(), parameters=parameters)
-    return wait_for_end(asked, 15)
+        operation = ask(kind.name, row(example.on), by=place.admin, key=key, parameters=parameters)
+    return wait_for_end(operation, 15)
 
 
-def started_with_host() -> Operation:
-    """Nobody asks for it: it follows from a place and a boot."""
+def after_a_boot(worker: RunningWorker) -> None:
+    """Of a guest with a place in the order."""
     now, off = timezone.now(), row("off-1")
     StartPlace.objects.create(guest=off, place=1)
     HostBoot.objects.update_or_create(
         host=off.host,
         defaults={"up_seconds": 1.0, "told_at": now, "booted_at": now, "noticed_at": now, "over_at": None},
     )
-    return until(lambda: Operation.objects.filter(kind="start_with_host", ended_at__isnull=False).first())
+
+
+def after_a_week(worker: RunningWorker) -> None:
+    """Nobody went on with the upload."""
+    Upload.objects.update(moved_at=timezone.now() - timedelta(days=30))
+    assert cancel_abandoned(worker.service("alpha").lease) == 1
