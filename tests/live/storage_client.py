@@ -74,6 +74,16 @@ class StorageClient:
     def send(self, upload: str, content: bytes, offset: int) -> tuple[int, dict[str, Any]]:
         return self.told("PUT", f"/storage/uploads/{upload}/?offset={offset}", content[offset : offset + PIECE])
 
+    def send_until_taken(self, upload: str, content: bytes, offset: int, seconds: float = 40) -> int:
+        """A piece, sent again until it is taken, as the page does; how much the host has then."""
+        deadline = time.monotonic() + seconds
+        while True:
+            status, told = self.send(upload, content, offset)
+            if status == 200:
+                return int(told["received"])
+            assert time.monotonic() < deadline, told
+            time.sleep(0.5)
+
     def send_half(self, upload: str, content: bytes, offset: int) -> None:
         """A piece of which the connection breaks in the middle."""
         head = f"PUT /storage/uploads/{upload}/?offset={offset} HTTP/1.1\r\nHost: {self._address[0]}\r\n"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -26,8 +29,11 @@ from guests.hypervisor.volumes import create_volume, delete_volume
 from guests.hypervisor.writing import force_off, pause, resume, set_current_memory, set_vcpus, start
 from guests.resources import GuestEvent, GuestState
 from tests.guests.hypervisor.recording import recorded
+from tests.labs.product import Product
 from tests.labs.two_hosts import IMAGES, TwoHosts
 from tests.live.hypervisor_guest import BANNER, Terminal, until
+from tests.live.storage_client import PIECE, StorageClient
+from tests.live.text_client import WebSession
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges and network namespaces need root")
 
@@ -182,3 +188,38 @@ def test_a_volume_of_a_remote_host_is_written_and_read_in_pieces(two_hosts: TwoH
         forget_pool(connection, pool)
     finally:
         connection.close()
+
+
+def test_an_upload_to_a_remote_host_goes_on_after_its_connection_broke_and_comes_back_whole(
+    two_hosts: TwoHosts, start_product: Callable[..., Product]
+) -> None:
+    content = random.Random(3).randbytes(2 * PIECE + 12345)
+    product = start_product({"far": two_hosts.ssh_uri(2)}, {"GUESTHOUSE_STORAGE_ROOTS": IMAGES})
+    client = StorageClient(WebSession(product.url, "admin", product.admin_password))
+    made = client.session.post("/storage/hosts/far/new/", name="depot", what="dir", root=IMAGES)
+    assert "Done." in made, made
+    try:
+        pool = client.pool("depot")
+        upload = client.begin(pool, "data.raw", content)[1]["upload"]
+        assert client.send(upload, content, 0)[1]["received"] == PIECE
+        two_hosts.signal_libvirtd(2, signal.SIGSTOP)
+        broken: list[tuple[int, dict[str, Any]]] = []
+        sending = Thread(target=lambda: broken.append(client.send(upload, content, PIECE)))
+        sending.start()
+        time.sleep(0.5)
+        assert sending.is_alive()  # the piece is on its way
+        two_hosts.signal_libvirtd(2, signal.SIGKILL)
+        sending.join(30)
+        assert broken[0][0] in {409, 503}, broken
+        two_hosts.run("exec", "2", "libvirtd", "-l", "-d")
+        assert client.send_until_taken(upload, content, PIECE) == 2 * PIECE
+        assert client.send(upload, content, 2 * PIECE)[1]["received"] == len(content)
+        status, told = client.told("POST", f"/storage/uploads/{upload}/finish/")
+        assert status == 200, told
+        on_host = two_hosts.images(2) / "depot" / "data.raw"
+        assert hashlib.sha256(on_host.read_bytes()).digest() == hashlib.sha256(content).digest()
+        status, _headers, whole = client.ask("GET", f"{client.volume(pool, 'data.raw')}download/")
+        assert (status, whole == content) == (200, True)
+    finally:
+        for word in ("pool-destroy", "pool-undefine"):
+            two_hosts.virsh(2, word, "depot")

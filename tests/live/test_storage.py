@@ -6,7 +6,6 @@ import hashlib
 import os
 import random
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -30,17 +29,6 @@ def client(product: Product, directory: Path) -> StorageClient:
     return StorageClient(WebSession(product.url, "admin", product.admin_password))
 
 
-def until_taken(client: StorageClient, upload: str, content: bytes, offset: int, seconds: float = 40) -> int:
-    """Send a piece until it is taken, as the page does."""
-    deadline = time.monotonic() + seconds
-    while True:
-        status, told = client.send(upload, content, offset)
-        if status == 200:
-            return int(told["received"])
-        assert time.monotonic() < deadline, told
-        time.sleep(0.5)
-
-
 def test_an_upload_goes_on_after_every_kind_of_break_and_a_download_too(
     product: Product, lab: Lab, client: StorageClient, tmp_path: Path
 ) -> None:
@@ -57,7 +45,7 @@ def test_an_upload_goes_on_after_every_kind_of_break_and_a_download_too(
     assert client.begin(pool, "data.raw", content[::-1])[0] == 409  # another file of the name
     assert client.told("POST", f"/storage/uploads/{upload}/finish/")[0] == 409  # not all of it is there
     os.kill(product.pids["hostworker"], signal.SIGKILL)
-    assert until_taken(client, upload, content, PIECE) == 2 * PIECE
+    assert client.send_until_taken(upload, content, PIECE) == 2 * PIECE
     assert client.send(upload, content, 2 * PIECE)[1]["received"] == len(content)
     status, told = client.told("POST", f"/storage/uploads/{upload}/finish/")
     assert status == 200, told
