@@ -1,4 +1,4 @@
-"""The relay's server: one thread a connection, no fork, no port of its own.
+"""The relay's server: one thread a connection (`waiting_threads`), no fork, no port of its own.
 
 It takes connections that the web process accepted, as descriptors over a unix socket (`settings.HANDOFF_SOCKET`).
 `VNCServer(sessions).start()` and `.stop()` run inside `manage.py consoleserver`.
@@ -14,9 +14,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http.server import HTTPServer
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any
 
 from django.conf import settings
@@ -28,24 +28,23 @@ from consoles.vnc.recordings import Recordings
 from consoles.vnc.seats import Seats
 from consoles.vnc.targets import ConsoleHosts
 from consoles.vnc.visits import Visits
+from consoles.vnc.waiting_threads import WaitingThreads
 from consoles.vnc.warm_database import WarmDatabase
 from guests.inventory.changes import ChangeFeed, Feed
 
 logger = logging.getLogger(__name__)
 
-STACK_BYTES = 256 << 10
 ARENAS = 2  # of glibc's allocator, for all threads together
 _M_ARENA_MAX = -8  # malloc.h
 WAITING_LIMIT = 64  # connections that have not shown a ticket yet
 CARRIER_SECONDS = 2.0
 
 
-class RelayServer(ThreadingMixIn, HTTPServer):
+class RelayServer(HTTPServer):
     """Receives descriptors instead of accepting; knows who has not shown a ticket yet."""
 
     address_family = socket.AF_UNIX
     request_queue_size = 512
-    daemon_threads = True
     # What websockify's handler looks for.
     only_upgrade = True
     verbose = False
@@ -84,25 +83,37 @@ class RelayServer(ThreadingMixIn, HTTPServer):
             connection.close()
             raise
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Start its thread. Of too many that have shown no ticket, the oldest goes.
+    def take(self) -> Callable[[], None]:
+        """Wait for the next connection; what is to be done with it, to its end. OSError where it cannot be had."""
+        return partial(self._serve, *self.get_request())
+
+    def end(self) -> None:
+        """Take no more: those who wait in `take` are woken."""
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+
+    def _serve(self, connection: socket.socket, address: Any) -> None:
+        self._await_ticket(connection)
+        try:
+            self.finish_request(connection, address)
+        except Exception:
+            self.handle_error(connection, address)
+        finally:
+            self.shutdown_request(connection)
+
+    def _await_ticket(self, connection: socket.socket) -> None:
+        """Of too many that have shown no ticket, the oldest goes.
 
         So a flood of half-open handshakes costs those who flood, not the person who comes next.
         """
         oldest: socket.socket | None = None
         with self._lock:
-            self._waiting[request] = None
+            self._waiting[connection] = None
             if len(self._waiting) > WAITING_LIMIT:
                 oldest, _nothing = self._waiting.popitem(last=False)
         if oldest is not None:
             with suppress(OSError):
                 oldest.shutdown(socket.SHUT_RDWR)
-        # Process-wide, so put back at once: other threads keep the system's size.
-        before = threading.stack_size(STACK_BYTES)
-        try:
-            super().process_request(request, client_address)
-        finally:
-            threading.stack_size(before)
 
     def let_in(self, connection: socket.socket) -> None:
         """Note that this one has shown a ticket that was good."""
@@ -128,7 +139,7 @@ class VNCServer:
         self._hosts = ConsoleHosts()
         self._path = Path(settings.HANDOFF_SOCKET)
         self._server: RelayServer | None = None
-        self._thread: threading.Thread | None = None
+        self._threads: WaitingThreads | None = None
 
     def start(self) -> None:
         """Begin to take connections. A socket file that an earlier console server left is replaced."""
@@ -136,10 +147,8 @@ class VNCServer:
         self._path.unlink(missing_ok=True)
         self._server = RelayServer(self._path, self._sessions, self._hosts)
         self._server.recordings.start()  # before anybody can begin one
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="vnc-server", daemon=True
-        )
-        self._thread.start()
+        self._threads = WaitingThreads(self._server.take, "vnc-relay")
+        self._threads.start()
         if self._feed:
             self._unsubscribe = self._feed.subscribe(self._hear)
 
@@ -160,13 +169,11 @@ class VNCServer:
     def stop(self) -> None:
         """Take no more connections. Those that are open end through `LiveSessions.stop()`."""
         self._unsubscribe()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        if self._server is not None and self._threads is not None:
+            self._threads.stop()
+            self._server.end()
             self._server.database.close()
             self._path.unlink(missing_ok=True)
-        if self._thread is not None:
-            self._thread.join(timeout=5)
         self._hosts.close()
 
 

@@ -163,7 +163,7 @@ def relay(transactional_db: None, rfb_server: RFBServer, settings: Settings) -> 
         wait_for(lambda: len(sessions) == 0)
         # Threads that just ended their record are about to give their database connection back.
         for thread in threading.enumerate():
-            if "process_request_thread" in thread.name:
+            if thread.name == "vnc-relay":
                 thread.join(timeout=5)
 
 
