@@ -30,6 +30,10 @@ class BrowserSocket(CompatibleWebSocket):  # type: ignore[misc]
         self.left = False  # the browser closed its side, or said that it does
         self._frames = FrameReader()
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """The 101 of the upgrade, without Server and Date, which a browser does not look at here."""
+        self.request_handler.send_response_only(code, message)
+
     @property
     def blocked(self) -> bool:
         """Whether bytes wait for the browser to take them; nothing more may be queued for it meanwhile."""

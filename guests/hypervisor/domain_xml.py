@@ -9,10 +9,10 @@ from lxml import etree
 from guests.hypervisor.cpu_xml import parse_cpu, parse_tuning
 from guests.hypervisor.device_xml import parse_disk, parse_graphics, parse_nic, parse_text_consoles
 from guests.hypervisor.xml_document import UnreadableDefinition, attribute, number, parse_document, text_of
-from guests.resources import Definition, Memory, VCPUs, Virtualisation
+from guests.resources import Definition, Graphics, Memory, VCPUs, Virtualisation
 from guests.units import to_kib
 
-__all__ = ["UnreadableDefinition", "parse_definition"]
+__all__ = ["UnreadableDefinition", "parse_definition", "parse_screens"]
 
 _VIRTUALISATION = {
     "hvm": Virtualisation.FULL,
@@ -27,9 +27,7 @@ CLIPBOARD = "devices/channel[@type='qemu-vdagent']/source/clipboard[@copypaste='
 
 def parse_definition(xml: str) -> Definition:
     """The values of a domain XML, live or for the next boot; UnreadableDefinition for anything else."""
-    root = parse_document(xml)
-    if root.tag != "domain":
-        raise UnreadableDefinition(f"the root is <{str(root.tag)[:40]}>, not <domain>")
+    root = _domain(xml)
     domain_type = root.get("type", "")
     os_type = text_of(root, "os/type")
     if os_type not in _VIRTUALISATION:
@@ -57,6 +55,18 @@ def parse_definition(xml: str) -> Definition:
         cpu=parse_cpu(root),
         tuning=parse_tuning(root),
     )
+
+
+def parse_screens(xml: str) -> tuple[Graphics, ...]:
+    """The graphics devices alone: between a click and a screen nothing else is looked at. Or UnreadableDefinition."""
+    return tuple(parse_graphics(graphics) for graphics in _domain(xml).iterfind("devices/graphics"))
+
+
+def _domain(xml: str) -> etree._Element:
+    root = parse_document(xml)
+    if root.tag != "domain":
+        raise UnreadableDefinition(f"the root is <{str(root.tag)[:40]}>, not <domain>")
+    return root
 
 
 def _boot_order(root: etree._Element) -> tuple[str, ...]:

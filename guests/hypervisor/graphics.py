@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from guests.errors import HypervisorError, NotSupported, OperationRefused
 from guests.hypervisor.connection import Connection
-from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition
+from guests.hypervisor.domain_xml import UnreadableDefinition, parse_screens
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.reading import find_domain
 from guests.hypervisor.ssh import SSHWay
@@ -70,7 +70,7 @@ def _look(c: Connection, uuid: UUID, index: int) -> tuple[str, _Screen]:
     with translated_errors(name):
         xml = domain.XMLDesc(0)
     try:
-        devices = parse_definition(xml).graphics
+        devices = parse_screens(xml)
     except UnreadableDefinition as error:
         raise OperationRefused(_("The definition of %(guest)s cannot be read.") % {"guest": name}) from error
     if index >= len(devices):

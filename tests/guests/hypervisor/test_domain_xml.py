@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition
+from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition, parse_screens
 from guests.resources import NIC, Definition, Disk, Graphics, Memory, TextConsole, VCPUs, Virtualisation
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -73,6 +73,11 @@ def test_reads_where_each_graphics_device_listens() -> None:
         Graphics("spice", "address", "0.0.0.0", None, 5903),
         Graphics("vnc", "socket", None, None, None, "/run/vnc.sock"),
     )
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.xml")), ids=lambda path: path.stem)
+def test_the_screens_alone_are_read_alike(path: Path) -> None:
+    assert parse_screens(path.read_text()) == parse_definition(path.read_text()).graphics
 
 
 def test_domain_0_is_para_virtualised_without_devices() -> None:

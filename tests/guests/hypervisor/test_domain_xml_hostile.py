@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition
+from guests.hypervisor.domain_xml import UnreadableDefinition, parse_definition, parse_screens
 from guests.hypervisor.xml_document import MAX_BYTES, MAX_DEPTH
 from guests.resources import Definition
 
@@ -34,6 +34,8 @@ def refused(xml: str, why: str) -> None:
     began = time.monotonic()
     with pytest.raises(UnreadableDefinition, match=why):
         parse_definition(xml)
+    with pytest.raises(UnreadableDefinition, match=why):
+        parse_screens(xml)
     assert time.monotonic() - began < 1
 
 
@@ -63,11 +65,15 @@ def test_deep_nesting_is_refused(depth: int) -> None:
     refused(BODY.format(name="x", more="<a>" * depth + "</a>" * depth), "nested deeper|not well-formed")
 
 
-@pytest.mark.parametrize(
-    "xml", ["", " ", "x", "<domain/>", "<network><name>x</name></network>", "<domain", "\x00", "\ud800"]
-)
+@pytest.mark.parametrize("xml", ["", " ", "x", "<network><name>x</name></network>", "<domain", "\x00", "\ud800"])
 def test_what_is_no_domain_is_refused(xml: str) -> None:
     refused(xml, ".")
+
+
+def test_an_empty_domain_has_no_screen_and_is_no_definition() -> None:
+    assert parse_screens("<domain/>") == ()
+    with pytest.raises(UnreadableDefinition):
+        parse_definition("<domain/>")
 
 
 def test_comments_and_instructions_do_not_hide_what_follows() -> None:
