@@ -16,11 +16,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Protocol
 
 from consoles.sharing import SharedKeyboard
+from consoles.text.gathering import Gathering, soon
 from consoles.text.keyboard import Keyboard, Stream
 from consoles.text.offloop import off_loop
 from consoles.text.ring import Ring
@@ -32,8 +32,6 @@ DETACH_SECONDS = 60.0
 REBOOT_SECONDS = 2.0
 CLOSE_SECONDS = 3.0  # to let go of a stream
 TELL_SECONDS = 0.05  # who is here: many come at once when a console server was restarted
-COALESCE_SECONDS = 0.008  # output within this of the last flush waits for the next one
-COALESCE_BYTES = 16 * 1024  # … but not if it is this much
 BACKOFF_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 7.0, 10.0)
 UNHURRIED = 6  # times as long between two tries while only a recorder waits
 AWAY_GRACE, AWAY_SECONDS = 6, 0.5  # tries, and between them, before a guest that left is believed to be gone
@@ -112,11 +110,7 @@ class Device:
         self._ended = asyncio.Event()  # the stream of now is over
         self._attempt = 0  # callbacks of an earlier stream carry a smaller number
         self._closing = False
-        # Between event thread and loop:
-        self._told = False
-        self._unflushed = 0
-        self._flushed_at = 0.0
-        self._flush_timer: asyncio.TimerHandle | None = None
+        self._gathering = Gathering(self._loop, self._show)
 
     # People
 
@@ -305,7 +299,7 @@ class Device:
 
     def _mark(self, kind: str) -> None:
         self.ring.mark(kind)
-        self._flush()
+        self._gathering.tell_now()
 
     # Output: event thread → ring → everybody who looks
 
@@ -313,43 +307,20 @@ class Device:
         return lambda content: self._take(attempt, content)
 
     def _ender(self, attempt: int) -> Callable[[str], None]:
-        return lambda why: self._soon(lambda: self._over(attempt, why))
+        return lambda why: soon(self._loop, lambda: self._over(attempt, why))
 
     def _over(self, attempt: int, why: str) -> None:
         if attempt == self._attempt and not self._ended.is_set():
             self._end_word = why
             self._ended.set()
 
-    def _soon(self, call: Callable[[], None]) -> None:
-        """In the loop, from any thread; nowhere once the loop is closed."""
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call)
-
     def _take(self, attempt: int, content: bytes) -> None:
         """In libvirt's event thread: the ring takes it at once, so nothing piles up whatever the loop does."""
         if attempt != self._attempt:
             return
         self.ring.append(content)
-        before = self._unflushed
-        self._unflushed = before + len(content)
-        if not self._told or before < COALESCE_BYTES <= self._unflushed:
-            self._told = True
-            self._soon(self._output)
+        self._gathering.came(len(content))
 
-    def _output(self) -> None:
-        """Flush now if the line was quiet or much waits; else with the next beat."""
-        wait = self._flushed_at + COALESCE_SECONDS - self._loop.time()
-        if wait <= 0 or self._unflushed >= COALESCE_BYTES:
-            self._flush()
-        elif self._flush_timer is None:
-            self._flush_timer = self._loop.call_later(wait, self._flush)
-
-    def _flush(self) -> None:
-        if self._flush_timer:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        self._flushed_at = self._loop.time()
-        self._told = False  # before the rings are read: what comes from now on tells again
-        self._unflushed = 0
+    def _show(self) -> None:
         for watcher in list(self.watchers):
             watcher.output()

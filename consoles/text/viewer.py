@@ -1,7 +1,6 @@
 """One person at one text console: a connection of the web process to the broker's unix socket.
 
-A viewer has no queue of its own, only a cursor into the device's ring and a credit: at most 256 KiB may be on their way
-without having been drawn. Who is slow lags behind, skips what left the ring and is told how much; nobody else waits.
+A viewer has no queue of its own (`outgoing.py`): who is slow skips what left the ring, and nobody else waits.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import deque
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,9 +23,9 @@ from consoles.sessions import LiveSession
 from consoles.text import protocol
 from consoles.text.device import Device
 from consoles.text.limits import InputAllowance
+from consoles.text.outgoing import Outgoing
 from consoles.text.protocol import FromBrowser, Hello, MessageTooLong, ProtocolError, ToBrowser, Unpacker
 
-WINDOW_BYTES = 256 * 1024
 SLOW_SECONDS = 45.0  # without an acknowledgement while output waits
 HELLO_SECONDS = 5.0
 ADMINISTER_SECONDS = 1.0  # between two requests that only administrators may make
@@ -78,12 +76,7 @@ class Viewer(asyncio.Protocol):
         self.session: LiveSession | None = None
         self.closed = False
         self.why = "left"  # for the record
-        # What was sent and what was drawn, as offsets of the ring.
-        self._cursor = self._acked = self._replay_until = 0
-        self._skips: deque[tuple[int, int]] = deque()  # (cursor after, bytes skipped) that are not acknowledged yet
-        self._skipped = 0
-        self._last_mark = 0
-        self._waiting_since: float | None = None  # out of credit, since then nothing was acknowledged
+        self._outgoing: Outgoing | None = None  # once admitted
         # What came in.
         self._allowance = InputAllowance()
         self._clock = ConsoleClock()
@@ -156,16 +149,15 @@ class Viewer(asyncio.Protocol):
         ring = device.ring
         start = ring.begin(self.hello.ring, self.hello.after)
         self.session, self.name = admission.session, admission.name
-        self._cursor = self._acked = start.offset
-        self._replay_until = ring.end
+        self._outgoing = outgoing = Outgoing(ring, start.offset, self)
         device.join(self)
         device.keyboard.enter(self)
         self._device = device
-        self._say(
+        self.say(
             hello=1,
             ring=ring.id,
             resumed=start.resumed,
-            replay=[start.offset, self._replay_until],
+            replay=[start.offset, outgoing.replay_until],
             modes=start.modes.decode("ascii"),
             mode=str(self.mode),
             you=self.id,
@@ -175,7 +167,7 @@ class Viewer(asyncio.Protocol):
             **device.keyboard.people(),
         )
         if start.lost_bytes:
-            self._say(gap=start.lost_bytes)
+            self.say(gap=start.lost_bytes)
         self.output()
 
     def _receive(self, message: bytes) -> None:
@@ -194,7 +186,8 @@ class Viewer(asyncio.Protocol):
             return  # not admitted yet: a browser says nothing before it is greeted
         kind = message[0]
         if kind == FromBrowser.ACK:
-            self._acknowledge(protocol.parse_ack(message))
+            assert self._outgoing is not None
+            self._outgoing.acknowledge(protocol.parse_ack(message))
         elif kind == FromBrowser.INPUT:
             self._type(self._device, message[1:])
         else:
@@ -224,7 +217,7 @@ class Viewer(asyncio.Protocol):
 
     def refuse(self, request: str, sentence: str) -> None:
         """Tell that something was not done. Call it, and translate the sentence, in the person's language."""
-        self._say(refused=request, sentence=sentence)
+        self.say(refused=request, sentence=sentence)
 
     def _type(self, device: Device, content: bytes) -> None:
         assert self.session is not None
@@ -244,51 +237,31 @@ class Viewer(asyncio.Protocol):
     # Going out
 
     def output(self) -> None:
-        """Send from the ring what the credit allows, marks in their places."""
-        device = self._device
-        if self.closed or device is None:
-            return
-        ring = device.ring
-        while True:
-            marks = ring.marks_after(self._last_mark)
-            while marks and marks[0].offset <= self._cursor:
-                mark = marks.pop(0)
-                self._last_mark = mark.number
-                self._say(mark=mark.kind, number=mark.number, at=mark.at)
-            credit = WINDOW_BYTES - self._unacknowledged()
-            if self._cursor >= ring.end:
-                return
-            if credit <= 0:
-                self._waiting_since = self._waiting_since or time.monotonic()
-                return
-            stops = [self._cursor + min(credit, protocol.CHUNK_BYTES)]
-            stops += [marks[0].offset] if marks else []
-            stops += [self._replay_until] if self._cursor < self._replay_until else []
-            content = ring.read(self._cursor, min(stops) - self._cursor)
-            if content is None:
-                self._skip(device)
-                continue
-            kind = ToBrowser.REPLAY if self._cursor < self._replay_until else ToBrowser.DATA
-            self._send(protocol.data(kind, self._cursor, content))
-            self._cursor += len(content)
-            if self.session:
-                self.session.count(bytes_out=len(content))
+        """Send from the ring what the credit allows."""
+        if self._outgoing and not self.closed:
+            self._outgoing.send()
+
+    def show(self, kind: ToBrowser, offset: int, content: bytes) -> None:
+        """Output of the device, as DATA or REPLAY."""
+        self._send(protocol.data(kind, offset, content))
+        if self.session:
+            self.session.count(bytes_out=len(content))
 
     def state_changed(self) -> None:
         """The device's state is another."""
         if self._device:
-            self._say(**self._device.status())
+            self.say(**self._device.status())
 
     def mode_changed(self) -> None:
         """A controller became a watcher."""
         if self._device:
             self._device.keyboard.mode_changed(self)
-            self._say(mode=str(self.mode))
+            self.say(mode=str(self.mode))
 
     def recording_changed(self) -> None:
         """The console log is written, or no more."""
         if self._device:
-            self._say(recording=self._recording(self._device))
+            self.say(recording=self._recording(self._device))
 
     def _recording(self, device: Device) -> dict[str, str]:
         state, sentence = device.recording
@@ -302,15 +275,15 @@ class Viewer(asyncio.Protocol):
 
     def beat(self, now: float) -> None:
         """Once a second: who is too slow, and what could not be typed."""
-        if self._device is None or self.closed:
+        if self._outgoing is None or self.closed:
             return
         with self.language():
-            if self._waiting_since is not None and now - self._waiting_since > SLOW_SECONDS:
+            if self._outgoing.waits_for(now) > SLOW_SECONDS:
                 sentence = _("This browser has drawn nothing for 45 seconds.")
                 self.end(CloseCode.TOO_SLOW, sentence, why="too slow")
             if self._input_lost:
                 lost, self._input_lost = self._input_lost, 0
-                self._say(input_lost=lost)
+                self.say(input_lost=lost)
             if self._refused_input:
                 self._refused_input = False
                 self.refuse("input", _("Somebody else has the keyboard."))
@@ -322,42 +295,18 @@ class Viewer(asyncio.Protocol):
         if ending is None or not ending.is_near:
             if self._warned:
                 self._warned = ""
-                self._say(ending=None)
+                self.say(ending=None)
         elif ending.in_seconds > 0:
             if self._warned != ending.why:
                 self._warned = ending.why
-                self._say(ending=ending.why, at=time.time() + ending.in_seconds)
+                self.say(ending=ending.why, at=time.time() + ending.in_seconds)
         elif ending.why == "idle":
             self.end(CloseCode.IDLE, _("Nobody did anything at this console for a long time."), why="idle")
         else:
             self.end(CloseCode.OPEN_TOO_LONG, _("This console was open for as long as consoles may."), why="too long")
 
-    def _acknowledge(self, offset: int) -> None:
-        if not self._acked <= offset <= self._cursor:
-            raise ProtocolError("an acknowledgement of what was not sent")
-        self._acked = offset
-        while self._skips and self._skips[0][0] <= offset:
-            self._skipped -= self._skips.popleft()[1]
-        self._waiting_since = None
-        self.output()
-
-    def _unacknowledged(self) -> int:
-        """Bytes on their way."""
-        return self._cursor - self._acked - self._skipped
-
-    def _skip(self, device: Device) -> None:
-        """The cursor fell off the ring: go on with the last 32 KiB."""
-        cursor = device.ring.skip()
-        lost = cursor - self._cursor
-        if self._unacknowledged():
-            self._skips.append((cursor, lost))
-            self._skipped += lost
-        else:
-            self._acked = cursor
-        self._cursor = cursor
-        self._say(gap=lost)
-
-    def _say(self, **values: Any) -> None:
+    def say(self, **values: Any) -> None:
+        """A STATUS message."""
         self._send(protocol.status(**values))
 
     def _send(self, message: bytes) -> None:
