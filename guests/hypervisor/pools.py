@@ -18,6 +18,9 @@ from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.xml_document import UnreadableDefinition, attribute, number, parse_document, text_of
 from guests.resources import Pool, Volume
 
+# What libvirt calls the format of a block device is no image's: it tells what kind of partition it is, or nothing.
+_NO_IMAGE = {"none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "unknown"}
+
 
 def list_pool_uuids(c: Connection) -> list[UUID] | None:
     """Every pool that libvirt knows, one call; None where the driver has no storage."""
@@ -88,12 +91,13 @@ def _volumes(found: list[Any]) -> tuple[Volume, ...]:
 def parse_volume(xml: str) -> Volume:
     """A `<volume>` as a value, or UnreadableDefinition."""
     root = parse_document(xml)
+    kind, format = root.get("type", "file"), attribute(root, "target/format", "type", "raw")
     return Volume(
         name=text_of(root, "name"),
         key=text_of(root, "key"),
         path=text_of(root, "target/path"),
-        format=attribute(root, "target/format", "type", "raw"),
-        kind=root.get("type", "file"),
+        format="raw" if kind == "block" and format in _NO_IMAGE else format,
+        kind=kind,
         capacity_bytes=_bytes(root, "capacity"),
         allocation_bytes=_bytes(root, "allocation"),
         backing_path=text_of(root, "backingStore/path"),

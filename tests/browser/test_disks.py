@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import findings
+from tests.labs.block_device import BlockDevice, block_device
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 from tests.live.text_client import TextClient, WebSession
@@ -17,6 +20,13 @@ from tests.live.text_client import TextClient, WebSession
 pytestmark = pytest.mark.timeout(240)
 
 POOL = "<pool type='dir'><name>disks</name><target><path>{}/disks</path></target></pool>"
+BLOCKS = """
+<pool type='disk'>
+  <name>blocks</name>
+  <source><device path='{}'/><format type='dos'/></source>
+  <target><path>/dev</path></target>
+</pool>
+"""
 ISO = "<volume><name>{}.iso</name><capacity unit='MiB'>{}</capacity><target><format type='raw'/></target></volume>"
 
 
@@ -25,7 +35,7 @@ def source(lab: Lab, guest: str, target: str, *more: str) -> str | None:
     for disk in ElementTree.fromstring(lab.virsh("dumpxml", guest, *more)).iterfind("devices/disk"):
         if (found := disk.find("target")) is not None and found.get("dev") == target:
             stored = disk.find("source")
-            return "" if stored is None else stored.get("file", "")
+            return "" if stored is None else stored.get("file") or stored.get("dev", "")
     return None
 
 
@@ -46,6 +56,20 @@ def pool(lab: Lab) -> Iterator[str]:
         lab.virsh("vol-delete", name, "disks")
     lab.virsh("pool-destroy", "disks")
     lab.virsh("pool-undefine", "disks")
+
+
+@pytest.fixture
+def blocks(lab: Lab) -> Iterator[BlockDevice]:
+    """A pool of block devices, with one partition; web-1 has no vdb afterwards."""
+    with block_device(lab.directory / "blocks.img") as device:
+        lab.virsh("pool-define", "/dev/stdin", stdin=BLOCKS.format(device.path))
+        lab.virsh("pool-start", "blocks")
+        yield device
+        for scope in ("--live", "--config"):
+            with suppress(subprocess.CalledProcessError):
+                lab.virsh("detach-disk", lab.uuid("web-1"), "vdb", scope)
+        lab.virsh("pool-destroy", "blocks")
+        lab.virsh("pool-undefine", "blocks")
 
 
 @pytest.fixture
@@ -128,6 +152,44 @@ def test_a_disk_is_made_seen_grown_and_taken_out_and_refused_to_a_second_guest(
     page.get_by_role("button", name="Take out vdb").click()
     page.wait_for_url("**/devices/")
     assert source(lab, other, "vdb", "--inactive") is None
+
+
+def test_a_block_device_of_the_host_becomes_a_disk_and_is_written_by_its_guest(
+    signed_in: Page, lab: Lab, blocks: BlockDevice, console: TextClient
+) -> None:
+    page, guest, other = signed_in, lab.uuid("web-1"), lab.uuid("backup-1")
+    name = blocks.partition.rpartition("/")[2]
+
+    def add_to(which: str) -> None:
+        page.goto(f"/guests/{which}/disks/add/")
+        volume = page.locator("#add_disk-volume")
+        volume.select_option(label=next(t for t in volume.locator("option").all_inner_texts() if name in t))
+        page.get_by_role("button", name="Add the disk", exact=True).click()
+
+    page.goto("/storage/")
+    page.get_by_role("link", name="blocks", exact=True).click(timeout=20_000)
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("16.0 MiB")
+    assert not findings(page)
+    add_to(guest)
+    page.wait_for_url("**/devices/")
+    expect(page.locator("#guest-disks")).to_contain_text(name)
+    said(console, "cat /sys/block/vdb/size", str(blocks.partition_bytes // 512))
+    for definition in ([], ["--inactive"]):
+        assert source(lab, guest, "vdb", *definition) == blocks.partition
+    assert "cache='none'" in lab.virsh("dumpxml", guest)
+    console.type(b"echo cargo >/dev/vdb; sync; echo written-$((40+2))\r")
+    console.wait_for_output(b"written-42\r\n", 30)
+    with blocks.file.open("rb") as file:
+        file.seek(blocks.begin)
+        assert file.read(6) == b"cargo\n"
+    add_to(other)
+    expect(page.locator("#add_disk-volume_error")).to_contain_text("Another guest uses this volume")
+    page.goto(f"/guests/{guest}/disks/vdb/")
+    expect(page.locator("main")).to_contain_text(f"{name} in the pool blocks")
+    page.get_by_role("button", name="Take out vdb").click()
+    page.wait_for_url("**/devices/")
+    expect(page.locator("#guest-disks")).not_to_contain_text("vdb", timeout=20_000)
+    assert source(lab, guest, "vdb") is None
 
 
 def test_a_medium_is_put_in_and_a_locked_tray_opens_by_force(

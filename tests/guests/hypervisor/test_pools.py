@@ -56,6 +56,23 @@ def test_a_volume_s_backing_file_is_told() -> None:
     assert (found.backing_path, found.allocation_bytes, found.kind) == ("/p/under.img", 4, "file")
 
 
+@pytest.mark.parametrize(
+    ("kind", "told", "format"),
+    [
+        ("block", "linux", "raw"),  # of a partition
+        ("block", "unknown", "raw"),  # of a LUN
+        ("block", "extended", "extended"),
+        ("file", "unknown", "unknown"),
+    ],
+)
+def test_the_format_of_a_block_device_is_no_kind_of_partition(kind: str, told: str, format: str) -> None:
+    found = parse_volume(
+        f"<volume type='{kind}'><name>sda1</name><capacity>10</capacity>"
+        f"<target><path>/dev/sda1</path><format type='{told}'/></target></volume>"
+    )
+    assert found.format == format
+
+
 def test_a_volume_with_a_hostile_description_is_refused() -> None:
     with pytest.raises(UnreadableDefinition):
         parse_volume("<!DOCTYPE v [<!ENTITY a 'b'>]><volume><name>&a;</name></volume>")
