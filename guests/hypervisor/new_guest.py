@@ -32,6 +32,7 @@ SPARE_PORTS = 14  # of PCI Express: each device that is plugged in later needs o
 _QEMU = {"kvm", "qemu"}
 _PARA = {"xen", "xenpvh"}
 _PLAIN = {"q35": ("sata", "sd"), "pc": ("ide", "hd"), "": ("ide", "hd")}  # bus of CD-ROMs, by machine; else SCSI
+_ALL_WRITTEN = {"ide", "sata"}
 _PC, _PCIE = {"x86_64", "i686"}, {"q35", "virt"}
 _OS_TYPES = {"xen": "linux"}  # capabilities and definitions have different words for para-virtualisation
 
@@ -151,9 +152,10 @@ def _devices(root: etree._Element, new: NewGuest, *, agent: bool) -> None:
     is_qemu = new.offer.domain_type in _QEMU
     targets = _Targets(new)
     for disk in new.disks:
-        bus, target = targets.next_for(disk.device)
-        readonly = disk.readonly or disk.device == "cdrom"
-        found = Disk(target, disk.device, bus, disk.kind, disk.path, disk.format, readonly)
+        device = targets.device_for(disk)
+        bus, target = targets.next_for(device)
+        readonly = disk.readonly or device == "cdrom"
+        found = Disk(target, device, bus, disk.kind, disk.path, disk.format, readonly)
         devices.append(disk_element(found, root))
     if new.offer.machine in _PCIE:
         etree.SubElement(devices, "controller", type="usb", model="qemu-xhci")
@@ -197,6 +199,10 @@ class _Targets:
             plain = _PLAIN.get(new.offer.machine, ("scsi", "sd"))
             self._kinds = {"disk": plain if new.emulated else ("virtio", "vd"), "cdrom": plain}
         self._used: dict[str, int] = {}
+
+    def device_for(self, disk: NewDisk) -> str:
+        """A disk or a CD-ROM: on some buses QEMU has no disks that are only read."""
+        return "cdrom" if disk.readonly and self._kinds["disk"][0] in _ALL_WRITTEN else disk.device
 
     def next_for(self, device: str) -> tuple[str, str]:
         """Bus and target of the next one."""

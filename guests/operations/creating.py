@@ -164,7 +164,7 @@ class _Creation:
         return NewDisk(made.path, made.kind, format)
 
     def _seed(self) -> NewDisk:
-        """As a disk, not a CD-ROM: kernels of cloud images have no drivers for the latter."""
+        """As a disk where that can be, not a CD-ROM: kernels of cloud images have no drivers for the latter."""
         cloud, place = self.wanted["cloud"], (UUID(self.wanted["new_disk"]["pool"]), seed_volume(self.name))
         content = seed_image(CloudInit(str(self.uuid), cloud["hostname"], cloud["user"], tuple(cloud["ssh_keys"])))
         with making(self.task.progress, self.connection, place):

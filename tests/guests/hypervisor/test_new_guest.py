@@ -65,6 +65,14 @@ def test_what_has_no_drivers_gets_devices_that_everything_knows() -> None:
     assert tree.find("devices/video/model[@type='vga']") is not None
 
 
+@pytest.mark.parametrize(("emulated", "seed"), [(False, ("vdb", "virtio", "disk")), (True, ("sdb", "sata", "cdrom"))])
+def test_a_disk_that_is_only_read_is_a_medium_where_there_are_no_such_disks(emulated: bool, seed: object) -> None:
+    only_read = NewDisk("/pool/web-9-seed.iso", "file", "raw", readonly=True)
+    _tree, found = built(replace(NEW, emulated=emulated, disks=(DISK, only_read)))
+    disk = found.disks[1]
+    assert ((disk.target, disk.bus, disk.device), disk.readonly) == (seed, True)
+
+
 def test_uefi_is_chosen_by_name() -> None:
     tree, found = built(replace(NEW, uefi=True))
     assert found.firmware == "UEFI"

@@ -1,0 +1,128 @@
+"""The host worker is killed in the middle of a clone, a creation and an upload: the next one leaves nothing of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.labs.lab import Lab
+from tests.labs.product import Product
+from tests.live.hypervisor_guest import until
+from tests.live.test_creating import KEY
+from tests.live.text_client import WebSession
+
+pytestmark = pytest.mark.timeout(240)
+MIB = 1024 * 1024
+LARGE = 384  # MiB: its copy takes long enough to be seen
+POOL = "half"
+
+
+@pytest.fixture
+def directory(lab: Lab) -> Iterator[Path]:
+    """A pool with a large disk, which backup-1 has as its only one, and under another name for an image."""
+    directory, backup = lab.pool(POOL), lab.uuid("backup-1")
+    definition = lab.virsh("dumpxml", backup, "--inactive", "--security-info")
+    block = os.urandom(MIB)
+    with (directory / "large.img").open("wb") as file:
+        for _ in range(LARGE):
+            file.write(block)
+    (directory / "image.img").hardlink_to(directory / "large.img")
+    lab.virsh("pool-refresh", POOL)
+    root = ElementTree.fromstring(definition)
+    disk = root.find("devices/disk[@device='disk']/source")
+    assert disk is not None
+    disk.set("file", f"{lab.host.layout().seen.parent}/{POOL}/large.img")
+    lab.virsh("define", "/dev/stdin", stdin=ElementTree.tostring(root, encoding="unicode"))
+    yield directory
+    if lab.state("backup-1") != "shut off":
+        lab.virsh("destroy", backup)
+    lab.virsh("define", "/dev/stdin", stdin=definition)
+    lab.pool(POOL)
+
+
+@pytest.fixture
+def session(product: Product) -> WebSession:
+    return WebSession(product.url, "admin", product.admin_password)
+
+
+def kill_the_worker_while_the_host_fills(lab: Lab, product: Product, file: Path, ask: Callable[[], object]) -> None:
+    """libvirtd stands still as soon as the file is there, so that the worker surely dies before it makes the guest."""
+    worker, libvirtd = product.pids["hostworker"], lab.libvirtd
+    assert libvirtd is not None
+    asking = threading.Thread(target=ask)
+    asking.start()
+    deadline = time.monotonic() + 20
+    while not file.exists():
+        assert time.monotonic() < deadline, f"{file} was not begun"
+        time.sleep(0.001)
+    libvirtd.send(signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    lab.start_libvirtd()
+    asking.join(30)
+    until(lambda: product.pids.get("hostworker", worker) != worker, 30, "a new worker")
+
+
+def volume(session: WebSession, field: str, name: str, source: str = "cloud") -> str:
+    """What a field of the form calls a volume."""
+    page = session.post("/guests/new/fields/", host="lab", source=source)
+    select = page.split(f'name="{field}"', 1)[1].split("</select>", 1)[0]
+    found = re.search(rf'value="(\d+)"[^>]*>{re.escape(name)}[ ,]', select)
+    assert found, select
+    return found[1]
+
+
+def said(session: WebSession, words: str, seconds: float = 40) -> None:
+    def shown() -> bool:
+        return words in " ".join(session.get("/operations/").split())
+
+    until(shown, seconds, f"{words!r} in the list of operations")
+
+
+def test_what_a_killed_worker_had_begun_is_taken_away_again(
+    lab: Lab, product: Product, directory: Path, session: WebSession
+) -> None:
+    source = lab.uuid("backup-1")
+    until(lambda: f"{POOL}/large.img" in session.get(f"/guests/{source}/clone/"), 40, "the disk in its pool")
+    untouched = (directory / "large.img").stat().st_mtime_ns
+
+    kill_the_worker_while_the_host_fills(
+        lab,
+        product,
+        directory / "half-1-vda.img",
+        lambda: session.post(f"/guests/{source}/clone/", name="half-1", how="full"),
+    )
+    said(session, f"Deleted was what it had made: {POOL}/half-1-vda.img.")
+
+    pool = volume(session, "pool", POOL)
+    form = {"name": "half-2", "source": "cloud", "image": volume(session, "image", "image.img"), "user": "anna"}
+    form |= {"ssh_keys": KEY, "memory": "128 MiB", "maximum": "128 MiB", "vcpus": "1", "maximum_vcpus": "1"}
+    form |= {"kind": "hvm-qemu", "pool": pool, "size": f"{LARGE} MiB", "start": "on", "host": "lab", "accept": "on"}
+    kill_the_worker_while_the_host_fills(
+        lab, product, directory / "half-2.qcow2", lambda: session.post("/guests/new/", network="", **form)
+    )
+    said(session, f"Deleted was what it had made: {POOL}/half-2.qcow2.")
+
+    assert (directory / "large.img").stat().st_mtime_ns == untouched
+
+    session.post(f"/guests/{source}/power/start/")
+    until(lambda: "As its disks are at one moment" in session.get(f"/guests/{source}/clone/"), 20, "it runs")
+    kill_the_worker_while_the_host_fills(
+        lab,
+        product,
+        directory / "half-3-vda.img",
+        lambda: session.post(f"/guests/{source}/clone/", name="half-3", how="full"),
+    )
+    said(session, f"Deleted was what it had made: {POOL}/half-3-vda.img.")
+    assert lab.state("backup-1") == "running"
+    until(lambda: "None" in lab.virsh("domjobinfo", source), 20, "no copy is under way")
+
+    assert {file.name for file in directory.iterdir()} == {"large.img", "image.img"}
+    assert not {"half-1", "half-2", "half-3"} & set(lab.virsh("list", "--all", "--name").split())
