@@ -46,10 +46,71 @@ class Virtualisation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """`<currentMemory>` and `<memory>`."""
+    """`<currentMemory>`, with what virtio-mem gives, and `<memory>`, which counts all memory devices at their size."""
 
     current_kib: int
     maximum_kib: int
+
+
+@dataclass(frozen=True, slots=True)
+class NUMACell:
+    """`<cell>`: which vCPUs of a guest are near to which part of the memory that it boots with."""
+
+    cpus: str  # "0-3"
+    memory_kib: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDevice:
+    """`<memory>` among the devices: memory beside what the guest boots with. Only virtio-mem gives it in parts."""
+
+    name: str  # libvirt's alias, or what it will be
+    model: str  # dimm, virtio-mem, nvdimm …
+    size_kib: int  # of virtio-mem: the most that it can give
+    block_kib: int = 0  # of virtio-mem: the steps in which it gives
+    requested_kib: int = 0  # of virtio-mem: what the guest should take
+    taken_kib: int | None = None  # of virtio-mem: what the guest took; None before a boot
+
+    @property
+    def in_parts(self) -> bool:
+        return self.model == "virtio-mem"
+
+    @property
+    def held_kib(self) -> int:
+        """What the guest has of it, or will have: of a DIMM everything, whether the guest brings it online or not."""
+        if not self.in_parts:
+            return self.size_kib
+        return self.requested_kib if self.taken_kib is None else self.taken_kib
+
+
+@dataclass(frozen=True, slots=True)
+class Hotplug:
+    """Room for memory beyond `<memory>`, and what is plugged in."""
+
+    ceiling_kib: int = 0  # `<maxMemory>`: the most with everything plugged in; 0: there is no room
+    slots: int = 0
+    cells: tuple[NUMACell, ...] = ()
+    devices: tuple[MemoryDevice, ...] = ()
+
+    @property
+    def plugged_kib(self) -> int:
+        """The whole size of all devices."""
+        return sum(device.size_kib for device in self.devices)
+
+    @property
+    def in_parts_kib(self) -> int:
+        """What the guest took of virtio-mem: the balloon has no hold on it."""
+        return sum(device.held_kib for device in self.devices if device.in_parts)
+
+    @property
+    def idle_kib(self) -> int:
+        """What virtio-mem could still give: part of the maximum, but not for the balloon to fill."""
+        return sum(device.size_kib - device.held_kib for device in self.devices if device.in_parts)
+
+    @property
+    def free_slots(self) -> int:
+        """Each device takes one, virtio-mem, too."""
+        return max(0, self.slots - len(self.devices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +320,7 @@ class Definition:
     boot_order: tuple[str, ...] = ()  # from what it is booted, first things first: "disk:vda", "nic:52:54:00:…"
     cpu: CPU = CPU()
     tuning: CPUTuning = CPUTuning()
+    hotplug: Hotplug = Hotplug()
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +419,9 @@ class HostFacts:
     memory_kib: int
     free_memory_kib: int | None
     is_local: bool  # descriptors can be passed: unix transport
+
+
+DEVICE_KEPT = "device kept: "  # detail of an event: the guest refused to let go of the device with this alias
 
 
 class EventKind(StrEnum):

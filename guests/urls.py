@@ -23,6 +23,7 @@ from guests.views import (
     nics,
     operation_list,
     pictures,
+    plugged_memory,
     power,
     resizing,
     snapshots,
@@ -81,6 +82,8 @@ urlpatterns = [
     path("guests/<uuid:guest_id>/snapshots/<str:snapshot>/revert/", snapshots.revert, name="revert-to-snapshot"),
     path("guests/<uuid:guest_id>/snapshots/<str:snapshot>/delete/", snapshots.delete, name="delete-snapshot"),
     path("guests/<uuid:guest_id>/memory/", resizing.resize_memory, name="resize-memory"),
+    path("guests/<uuid:guest_id>/memory/plugged/", plugged_memory.plugged, name="plugged"),
+    path("guests/<uuid:guest_id>/memory/plugged/<slug:what>/", plugged_memory.change, name="change-plugged"),
     path("guests/<uuid:guest_id>/vcpus/", resizing.resize_vcpus, name="resize-vcpus"),
     path("guests/<uuid:guest_id>/cpus/now/", vcpu_figures.now, name="vcpus-now"),  # POST: somebody looks at them
     path("guests/<uuid:guest_id>/tuning/", vcpu_tuning.tuning, name="tuning"),

@@ -43,6 +43,7 @@ cp /bin/busybox root/bin/
 names=""
 for module in drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev \
     drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci drivers/virtio/virtio_balloon \
+    drivers/virtio/virtio_mem \
     drivers/block/virtio_blk net/core/failover drivers/net/net_failover drivers/net/virtio_net drivers/acpi/button \
     drivers/input/evdev drivers/char/virtio_console drivers/cdrom/cdrom drivers/scsi/scsi_common \
     drivers/scsi/scsi_mod drivers/scsi/sd_mod drivers/scsi/sr_mod drivers/scsi/virtio_scsi drivers/ata/libata \
@@ -60,6 +61,11 @@ cat >root/init <<INIT
 /bin/busybox --install -s /bin
 mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev
 mkdir -p /dev/pts /tmp /var/run /var/log; mount -t devpts p /dev/pts
+# Hot-added memory comes online where it can be taken out again; DIMMs of the boot are there already.
+echo online_movable > /sys/devices/system/memory/auto_online_blocks 2>/dev/null
+for state in /sys/devices/system/memory/memory*/state; do
+    grep -q offline "\$state" && echo online_movable > "\$state"
+done 2>/dev/null
 for m in$names; do insmod /lib/modules/\$m.ko 2>/dev/null; done
 hostname "\$(sed -n 's/.*guest=\([^ ]*\).*/\1/p' /proc/cmdline)" 2>/dev/null
 address=\$(sed -n 's/.*address=\([^ ]*\).*/\1/p' /proc/cmdline)

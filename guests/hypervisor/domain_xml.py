@@ -8,9 +8,9 @@ from lxml import etree
 
 from guests.hypervisor.cpu_xml import parse_cpu, parse_tuning
 from guests.hypervisor.device_xml import parse_disk, parse_graphics, parse_nic, parse_text_consoles
+from guests.hypervisor.memory_xml import parse_hotplug, parse_memory
 from guests.hypervisor.xml_document import UnreadableDefinition, attribute, number, parse_document, text_of
-from guests.resources import Definition, Graphics, Memory, VCPUs, Virtualisation
-from guests.units import to_kib
+from guests.resources import Definition, Graphics, VCPUs, Virtualisation
 
 __all__ = ["UnreadableDefinition", "parse_definition", "parse_screens"]
 
@@ -42,7 +42,7 @@ def parse_definition(xml: str) -> Definition:
         domain_type=domain_type,
         machine=attribute(root, "os/type", "machine"),
         firmware=_firmware(root) if os_type == "hvm" else "",
-        memory=_memory(root),
+        memory=parse_memory(root),
         vcpus=_vcpus(root),
         balloon=_has_balloon(root, domain_type),
         stats_period_s=number(attribute(root, "devices/memballoon/stats", "period", "0"), "the statistics' period"),
@@ -54,6 +54,7 @@ def parse_definition(xml: str) -> Definition:
         shares_clipboard=root.find(CLIPBOARD) is not None,
         cpu=parse_cpu(root),
         tuning=parse_tuning(root),
+        hotplug=parse_hotplug(root),
     )
 
 
@@ -92,21 +93,6 @@ def _uuid(root: etree._Element) -> UUID:
         return UUID(text_of(root, "uuid"))
     except ValueError as error:
         raise UnreadableDefinition("the <uuid> is missing or wrong") from error
-
-
-def _memory(root: etree._Element) -> Memory:
-    maximum = _kib(root, "memory")
-    return Memory(
-        current_kib=maximum if root.find("currentMemory") is None else _kib(root, "currentMemory"), maximum_kib=maximum
-    )
-
-
-def _kib(root: etree._Element, tag: str) -> int:
-    value = number(text_of(root, tag), f"<{tag}>")
-    try:
-        return to_kib(value, attribute(root, tag, "unit", "KiB"))
-    except KeyError as error:
-        raise UnreadableDefinition(f"unknown unit of <{tag}>") from error
 
 
 def _vcpus(root: etree._Element) -> VCPUs:

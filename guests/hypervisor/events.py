@@ -15,7 +15,7 @@ from guests.errors import HypervisorError, NotSupported
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.states import reason_of_stop
-from guests.resources import EventKind, GuestEvent
+from guests.resources import DEVICE_KEPT, EventKind, GuestEvent
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,8 @@ class Subscriptions:
             (libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, self._balloon),
             (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, self._device_added),
             (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._device_removed),
+            (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, self._device_kept),
+            (libvirt.VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE, self._memory_device),
             (libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, self._metadata),
             (libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, self._tray),
         ):
@@ -121,6 +123,12 @@ class Subscriptions:
 
     def _device_removed(self, _c: Any, domain: Any, alias: str, _opaque: Any) -> None:
         self._tell(domain, EventKind.DEFINITION, f"device removed: {alias}")
+
+    def _device_kept(self, _c: Any, domain: Any, alias: str, _opaque: Any) -> None:
+        self._tell(domain, EventKind.DEFINITION, f"{DEVICE_KEPT}{alias}")
+
+    def _memory_device(self, _c: Any, domain: Any, alias: str, _kib: int, _opaque: Any) -> None:
+        self._tell(domain, EventKind.DEFINITION, f"memory device: {alias}")
 
     def _metadata(self, _c: Any, domain: Any, _type: int, _uri: str | None, _opaque: Any) -> None:
         self._tell(domain, EventKind.DEFINITION, "metadata")

@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from guests.errors import HypervisorError, NotSupported, OperationRefused
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
+from guests.hypervisor.memory_room import set_memory_of_cell, set_vcpus_of_cells
 from guests.hypervisor.reading import find_domain, get_guest
-from guests.resources import Definition, Guest, Memory
+from guests.resources import Definition, Guest
 from guests.units import memory_text
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -35,20 +36,21 @@ def set_current_memory(c: Connection, uuid: UUID, kib: int, *, live: bool, next_
                 _("%(guest)s has no memory balloon: its current memory can change at the next boot only.")
                 % {"guest": guest.name}
             )
-        _within_maximum(kib, now.memory, guest.name)
-    before = _next_boot(guest).memory if next_boot else None
-    if before is not None:
-        _within_maximum(kib, before, guest.name)
+        _within_maximum(kib, now, guest.name)
+    later = _next_boot(guest) if next_boot else None
+    if later is not None:
+        _within_maximum(kib, later, guest.name)
     domain = find_domain(c, uuid)
-    if before is not None:
-        _set_memory(domain, kib, CONFIG)
+    # What virtio-mem gives is beside the balloon, whose target is set.
+    if later is not None:
+        _set_memory(domain, kib - later.hotplug.in_parts_kib, CONFIG)
     if live:
         try:
-            _set_memory(domain, kib, LIVE)
+            _set_memory(domain, kib - now.hotplug.in_parts_kib, LIVE)
         except HypervisorError:
-            if before is not None:  # nothing was changed now, so nothing shall be changed for later
+            if later is not None:  # nothing was changed now, so nothing shall be changed for later
                 with suppress(HypervisorError):
-                    _set_memory(domain, before.current_kib, CONFIG)
+                    _set_memory(domain, later.memory.current_kib - later.hotplug.in_parts_kib, CONFIG)
             raise
 
 
@@ -56,7 +58,11 @@ def set_maximum_memory(c: Connection, uuid: UUID, kib: int) -> None:
     """The most that the balloon can give, from the next boot on; a current memory above it is lowered with it."""
     guest = get_guest(c, uuid)
     _positive(kib, _("Memory must be more than 0."), "maximum_memory")
-    before = _next_boot(guest).memory
+    later = _next_boot(guest)
+    if later.hotplug.cells:
+        set_memory_of_cell(c, uuid, kib)
+        return
+    before = later.memory
     domain = find_domain(c, uuid)
     lowers = kib < before.current_kib
     if lowers:  # the current memory first: it may never be above the maximum
@@ -104,7 +110,11 @@ def set_maximum_vcpus(c: Connection, uuid: UUID, count: int) -> None:
     """The most vCPUs that can be brought in while running, from the next boot on; lowers the current ones with it."""
     guest = get_guest(c, uuid)
     _positive(count, _("A guest needs at least one vCPU."), "maximum_vcpus")
-    before = _next_boot(guest).vcpus
+    later = _next_boot(guest)
+    if later.hotplug.cells:
+        set_vcpus_of_cells(c, uuid, count)
+        return
+    before = later.vcpus
     domain = find_domain(c, uuid)
     lowers = count < before.current
     if lowers:
@@ -154,7 +164,15 @@ def _next_boot(guest: Guest) -> Definition:
     return guest.next_boot
 
 
-def _within_maximum(kib: int, memory: Memory, name: str) -> None:
+def _within_maximum(kib: int, definition: Definition, name: str) -> None:
+    memory, hotplug = definition.memory, definition.hotplug
+    least, most = hotplug.in_parts_kib, memory.maximum_kib - hotplug.idle_kib
+    if kib <= memory.maximum_kib and not least < kib <= most:
+        raise OperationRefused(
+            _("The balloon of %(guest)s can give from %(least)s to %(most)s; the rest is asked of its virtio-mem.")
+            % {"guest": name, "least": memory_text(least), "most": memory_text(most)},
+            field="current_memory",
+        )
     if kib > memory.maximum_kib:
         raise OperationRefused(
             _("%(guest)s can have at most %(maximum)s: its maximum memory can be raised for the next boot.")

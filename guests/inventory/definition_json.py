@@ -13,7 +13,10 @@ from guests.resources import (
     Definition,
     Disk,
     Graphics,
+    Hotplug,
     Memory,
+    MemoryDevice,
+    NUMACell,
     Pin,
     TextConsole,
     VCPUs,
@@ -31,6 +34,8 @@ def definition_to_json(definition: Definition) -> dict[str, Any]:
     for disk in found["disks"]:
         disk["backing"] = list(disk["backing"])
     found["tuning"]["pins"] = list(found["tuning"]["pins"])
+    for name in ("cells", "devices"):
+        found["hotplug"][name] = list(found["hotplug"][name])
     return found
 
 
@@ -50,6 +55,7 @@ def definition_from_json(found: dict[str, Any]) -> Definition:
             "boot_order": tuple(found.get("boot_order", ())),
             "cpu": CPU(**found.get("cpu", {})),
             "tuning": _tuning(found.get("tuning", {})),
+            "hotplug": hotplug_from_json(found.get("hotplug", {})),
         }
     )
 
@@ -57,6 +63,14 @@ def definition_from_json(found: dict[str, Any]) -> Definition:
 def disk_from_json(found: dict[str, Any]) -> Disk:
     """One of its disks, also as an older version wrote it."""
     return Disk(**{**found, "backing": tuple(found.get("backing", ()))})
+
+
+def hotplug_from_json(found: dict[str, Any]) -> Hotplug:
+    """Its room for memory and what is plugged in, also as an older version, which knew neither, wrote it."""
+    cells = tuple(NUMACell(**cell) for cell in found.get("cells", ()))
+    return Hotplug(
+        **{**found, "cells": cells, "devices": tuple(MemoryDevice(**device) for device in found.get("devices", ()))}
+    )
 
 
 def _tuning(found: dict[str, Any]) -> CPUTuning:

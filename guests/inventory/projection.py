@@ -12,7 +12,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from guests import resources
-from guests.inventory.definition_json import definition_from_json, definition_to_json
+from guests.inventory.definition_json import definition_from_json, definition_to_json, hotplug_from_json
 from guests.inventory.models import Guest
 from guests.inventory.samples import Rates
 from guests.resources import GuestEvent, GuestState, GuestStats
@@ -106,7 +106,9 @@ def columns_of_state(row: Guest, state: GuestState, reason: str, domain_id: int 
 def columns_of_event(row: Guest, event: GuestEvent, at: datetime) -> dict[str, Any]:
     """What an event alone tells, before anything is read: the state, or what the balloon holds."""
     if event.kib is not None:
-        return balloon_columns(row, event.kib)
+        # libvirt counts what a guest took of virtio-mem among its current memory; QEMU's balloon does not.
+        beside = hotplug_from_json(row.definition.get("hotplug", {})).in_parts_kib
+        return balloon_columns(row, event.kib + beside)
     state = STATE_AFTER.get(event.detail)
     if state is None:
         return {}

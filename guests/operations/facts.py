@@ -57,6 +57,9 @@ def _settings(definition: Definition) -> Facts:
         "vcpus_maximum": definition.vcpus.maximum,
         "cpu": asdict(definition.cpu),
         "tuning": asdict(definition.tuning),
+        "ceiling_kib": definition.hotplug.ceiling_kib,
+        "slots": definition.hotplug.slots,
+        "cells": [[cell.cpus, cell.memory_kib] for cell in definition.hotplug.cells],
     }
 
 
@@ -64,6 +67,10 @@ def _devices(definition: Definition) -> Facts:
     return {
         "disks": [[disk.target, disk.source] for disk in definition.disks],
         "nics": [[nic.mac, nic.source] for nic in definition.nics],
+        "memory_devices": [
+            [device.name, device.size_kib, device.requested_kib, device.held_kib]
+            for device in definition.hotplug.devices
+        ],
         **{f"disk {disk.target}": _lasting(asdict(disk)) for disk in definition.disks},
         **{f"nic {nic.mac}": _lasting(asdict(nic)) for nic in definition.nics},
     }

@@ -23,7 +23,7 @@ from guests.operations.resizing import (
     targets,
     whole_number,
 )
-from guests.resources import EventKind, GuestEvent
+from guests.resources import EventKind
 from guests.units import memory_text
 
 ARRIVED_KIB = 256  # a balloon this near has arrived: drivers round to pages
@@ -107,12 +107,8 @@ def _wait_for_balloon(task: Task, wanted_kib: int) -> None:
         task.progress.waiting(min(total, abs(held_kib - began_kib)), total)
         event = task.next_event(min(LOOK_SECONDS, max(0.01, limit - still)))
         if event is not None and event.kind is EventKind.BALLOON and event.kib is not None:
-            _note(task, event, began_kib, total)
-
-
-def _note(task: Task, event: GuestEvent, began_kib: int, total: int) -> None:
-    assert event.kib is not None
-    task.progress.moved(min(total, abs(event.kib - began_kib)), total)
+            beside = live_definition(task).hotplug.in_parts_kib  # of which the balloon tells nothing
+            task.progress.moved(min(total, abs(event.kib + beside - began_kib)), total)
 
 
 def _held_kib(task: Task) -> int:

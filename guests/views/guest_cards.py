@@ -38,6 +38,7 @@ from guests.views.guest_row import pending_words
 from guests.views.memory_card import MemoryCard, memory_card
 from guests.views.operation_words import OperationLine, describe
 from guests.views.pictures_shown import shown_pictures
+from guests.views.plugged_rows import PluggedCard, plugged_card
 from guests.views.power_acts import ACTS, Act, act_of, fitting_acts
 from guests.views.snapshot_rows import SnapshotRow, snapshot_rows
 from guests.views.vcpu_figures import table_of
@@ -62,13 +63,14 @@ VCPUS = ("vcpus_head", "vcpus_now", "vcpus_form")
 TABS: dict[str, tuple[str, ...]] = {
     "overview": ("header", *MEMORY, "disks", "nics", "settings", *VCPUS, "vcpus_course", "operations"),
     "console": ("header", "consoles"),
-    "resources": ("header", *MEMORY, *VCPUS, "course", "rates"),
+    "resources": ("header", *MEMORY, "plugged_now", *VCPUS, "course", "rates"),
     "devices": ("header", "device_cards"),
     "history": ("header", "past"),
     "access": ("header",),  # its forms stay as they are typed
     "migrate": ("header",),
     "setup": ("header",),
     "tuning": ("header",),
+    "plugged": ("header", "plugged_now"),
     "snapshots": ("header", "snapshot_tree"),
     "snapshot_revert": ("header",),
     "snapshot_delete": ("header",),
@@ -273,6 +275,11 @@ class GuestCards:
     def memory_form(self) -> MemoryForm:
         """Fresh; a view puts the one that was refused in its place."""
         return MemoryForm(guest=self.guest, limits=self.limits, start=self.memory.asked_kib)
+
+    @cached_property
+    def plugged(self) -> PluggedCard:
+        """Memory beyond the maximum."""
+        return plugged_card(self.guest)
 
     @cached_property
     def vcpus_form(self) -> VCPUsForm:

@@ -11,12 +11,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from guests.forms.amounts import exact_text
+from guests.forms.plugged_memory_forms import MODEL_WORDS
 from guests.operations.host_kinds import HostOperationKind, kind_of
 from guests.operations.models import Operation
 from guests.templatetags.guesthouse import lasting
-from guests.units import rate_number, size_text
+from guests.units import memory_text, rate_number, size_text
 
-MEMORY_BEFORE = {"set_current_memory": "current_kib", "set_maximum_memory": "maximum_kib"}
+MEMORY_BEFORE = {
+    "set_current_memory": "current_kib",
+    "set_maximum_memory": "maximum_kib",
+    "request_memory": "requested_kib",
+}
 NEXT_BOOT_ONLY = {
     "set_maximum_memory",
     "set_maximum_vcpus",
@@ -27,13 +32,15 @@ NEXT_BOOT_ONLY = {
     "define",
     "set_topology",
     "set_cpu_model",
+    "make_memory_room",
+    "take_memory_room",
 }
 SENDING = {"migrate", "save", "make_volume", "clone_volume", "clone_guest"}  # kinds whose progress is in bytes
 NAMED = {"clone_guest", "take_snapshot", "revert_to_snapshot", "delete_snapshot"}
 DISK_KINDS = {"add_disk", "remove_disk", "grow_disk", "change_medium", "eject"}
 NOW_OR_LATER = {
     *("set_current_memory", "set_vcpus", "add_disk", "remove_disk", "change_medium", "eject"),
-    *("set_scheduling", "pin_vcpus"),
+    *("set_scheduling", "pin_vcpus", "plug_memory", "request_memory", "unplug_memory"),
 }
 TUNING_KINDS = {"set_scheduling", "pin_vcpus", "set_topology", "set_cpu_model"}
 AMOUNTS = {
@@ -41,6 +48,7 @@ AMOUNTS = {
     "cap_percent": gettext_lazy("Cap, % of one CPU"),
     "vcpu_cap_percent": gettext_lazy("Cap of each vCPU, % of one CPU"),
 }
+PLUGGED_KINDS = {"plug_memory", "unplug_memory", "make_memory_room", "take_memory_room"}
 VCPUS_BEFORE = {"set_vcpus": "vcpus_current", "set_maximum_vcpus": "vcpus_maximum"}
 
 
@@ -110,6 +118,8 @@ def _values(operation: Operation) -> tuple[str, str]:
         return "", kind.words(operation.parameters)
     if isinstance(to := operation.parameters.get("to"), str):
         return str(operation.before.get("host", "")), to
+    if operation.kind in PLUGGED_KINDS:
+        return _plugged(operation)
     kib, count = operation.parameters.get("kib"), operation.parameters.get("count")
     if isinstance(kib, int):
         before = _seen(operation, MEMORY_BEFORE)
@@ -137,6 +147,25 @@ def _tuned(values: dict[str, Any]) -> str:
     if processor := values.get("model") or values.get("mode"):
         words.append(str(processor))
     return ", ".join(words)
+
+
+def _plugged(operation: Operation) -> tuple[str, str]:
+    """A memory device by its kind, size and name, or the room for them."""
+    asked, kib = operation.parameters, operation.parameters.get("kib")
+    if operation.kind in {"make_memory_room", "take_memory_room"}:
+        return _room(operation.before), _room(asked)
+    if not isinstance(kib, int):
+        return (exact_text(size) if (size := operation.before.get("size_kib")) else ""), str(asked.get("name", ""))
+    words = f"{MODEL_WORDS.get(asked.get('model', ''), '')} {exact_text(kib)}"
+    if isinstance(requested := asked.get("requested_kib"), int) and requested != kib:
+        words = _("%(device)s, %(requested)s of it") % {"device": words, "requested": memory_text(requested)}
+    return "", words
+
+
+def _room(values: dict[str, Any]) -> str:
+    if not values.get("ceiling_kib"):
+        return ""
+    return _("%(ceiling)s, %(slots)d slots") % {"ceiling": exact_text(values["ceiling_kib"]), "slots": values["slots"]}
 
 
 def _of_disk(operation: Operation) -> tuple[str, str]:

@@ -42,6 +42,7 @@ MAC = "52:54:00:a0:00:07"
 NIC = {"mac": MAC, "kind": "network", "source": "default", "model": "virtio", "target": ""}
 FIRST_NIC, VDA = ["52:54:00:00:00:03", "default"], ["vda", "/guests/disk-3.img"]
 UNTUNED = {"weight": None, "cap_percent": None, "vcpu_cap_percent": None, "emulator": "", "every": ""}
+PARTS = "ua-mem-1"
 NEXT = {"live": False, "next_boot": True}
 NOW = {"live": True, "next_boot": False}
 
@@ -99,6 +100,10 @@ def processor(sockets: int, mode: str) -> dict[str, Any]:
 def nic(model: str) -> dict[str, Any]:
     told = {name: value for name, value in NIC.items() if name != "target"}
     return told | {"model": model, "link_up": True, "inbound_kib": None, "outbound_kib": None}
+
+
+def parts(requested: int) -> list[object]:
+    return [PARTS, 256 * KIB, requested, requested]
 
 
 def power(kind: str, before: str, after: str) -> Example:
@@ -161,6 +166,31 @@ EXAMPLES = [
         asked=lambda _: {"kib": 384 * KIB, **NEXT},
     ),
     Example("set_maximum_memory", {"maximum_kib": 512 * KIB}, {"maximum_kib": KIB**2}, asked=lambda _: {"kib": KIB**2}),
+    Example(
+        "make_memory_room",
+        {"ceiling_kib": 0, "slots": 0, "cells": []},
+        {"ceiling_kib": 2 * KIB**2, "slots": 4, "cells": [["0-3", KIB**2]]},
+        asked=lambda _: {"ceiling_kib": 2 * KIB**2, "slots": 4},
+    ),
+    Example(
+        "plug_memory",
+        {"next_boot_memory_devices": [], "maximum_kib": KIB**2},
+        {"next_boot_memory_devices": [parts(64 * KIB)], "maximum_kib": KIB**2 + 256 * KIB},
+        asked=lambda _: {"name": PARTS, "model": "virtio-mem", "kib": 256 * KIB, "requested_kib": 64 * KIB, **NEXT},
+    ),
+    Example(
+        "request_memory",
+        {"next_boot_memory_devices": [parts(64 * KIB)]},
+        {"next_boot_memory_devices": [parts(128 * KIB)]},
+        asked=lambda _: {"name": PARTS, "kib": 128 * KIB, **NEXT},
+    ),
+    Example(
+        "unplug_memory",
+        {"next_boot_memory_devices": [parts(128 * KIB)]},
+        {"next_boot_memory_devices": []},
+        asked=lambda _: {"name": PARTS, **NEXT},
+    ),
+    Example("take_memory_room", {"ceiling_kib": 2 * KIB**2}, {"ceiling_kib": 0, "slots": 0, "cells": []}),
     Example("set_vcpus", {"vcpus_current": 1}, {"vcpus_current": 2}, asked=lambda _: {"count": 2, **NEXT}),
     Example("set_maximum_vcpus", {"vcpus_maximum": 4}, {"vcpus_maximum": 8}, asked=lambda _: {"count": 8}),
     Example(
