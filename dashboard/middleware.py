@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from allauth.usersessions.middleware import UserSessionsMiddleware
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from dashboard.errors import hypervisor_error_page
@@ -31,6 +32,8 @@ class GuesthouseMiddleware:
         copies = request.resolver_match is not None and request.resolver_match.app_name in COPYING
         clipboard = "clipboard-write=(self)" if copies else "clipboard-write=()"
         response.setdefault("Permissions-Policy", f"{CLOSED}, {clipboard}")
+        if settings.HTTPS:  # named by the policy's report-to, which is for https alone
+            response.setdefault("Reporting-Endpoints", f'policy="{settings.POLICY_REPORTS}"')
         if "Cache-Control" not in response:
             response["Cache-Control"] = "no-store"
         return response

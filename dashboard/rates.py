@@ -36,8 +36,8 @@ class RatesMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_for_programs(request):
-            return self.get_response(request)  # its door counts for each token
+        if is_for_programs(request) or request.path == settings.POLICY_REPORTS:
+            return self.get_response(request)  # counted for each token; for the address, whoever sits there
         if not request.user.is_authenticated:
             wait = requests_of_an_address.take(neighbourhood(str(request.META.get("REMOTE_ADDR", ""))))
         elif request.method in READS or is_a_piece(request):

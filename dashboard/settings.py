@@ -87,6 +87,7 @@ BEHIND_PROXY = env_bool("GUESTHOUSE_BEHIND_PROXY")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SILENCED_SYSTEM_CHECKS = ["security.W008"]  # redirecting http is the proxy's: behind one, only it sees the scheme
 
+POLICY_REPORTS = "/policy-report/"  # where browsers send what breaks the policy (dashboard/policy_reports.py)
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -99,6 +100,9 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "base-uri": [NONE],
         "object-src": [NONE],
         "frame-ancestors": [NONE],
+        "report-uri": POLICY_REPORTS,
+        # The newer way. Chromium takes it over https only, and then does not look at the older one.
+        **({"report-to": "policy"} if HTTPS else {}),
     }
 }
 
@@ -290,6 +294,7 @@ ACTIONS_PER_GUEST_PER_MINUTE = env_int("GUESTHOUSE_ACTIONS_PER_GUEST_PER_MINUTE"
 REQUESTS_PER_MINUTE = env_int("GUESTHOUSE_REQUESTS_PER_MINUTE", 3000)  # of one person, reading
 REQUESTS_PER_ADDRESS_PER_MINUTE = env_int("GUESTHOUSE_REQUESTS_PER_ADDRESS_PER_MINUTE", 1200)  # without a session
 REFUSED_HANDSHAKES_PER_MINUTE = env_int("GUESTHOUSE_REFUSED_HANDSHAKES_PER_MINUTE", 60)  # of one address
+POLICY_REPORTS_PER_MINUTE = env_int("GUESTHOUSE_POLICY_REPORTS_PER_MINUTE", 60)  # of one address
 REFUSALS_PER_MINUTE = env_int("GUESTHOUSE_REFUSALS_PER_MINUTE", 60)  # of one person; each is recorded
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # as dashboard/http_request.py
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # a bulk act names each guest

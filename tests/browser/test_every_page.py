@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
-from playwright.sync_api import APIResponse, BrowserContext, Page, Response
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, Response
 
+from deploy.demo.processes import wait_until
 from tests.browser import axe
 from tests.browser.conftest import PASSWORD
 from tests.dashboard.routes import ROUTES, SAMPLES, Route
@@ -193,6 +195,26 @@ def test_D3_the_pages_of_nobody_keep_the_policy_and_are_accessible(
     ]
     assert {"/accounts/login/", "/status/northbay/"} <= set(paths)
     walk(context.new_page(), [*paths, "/no/such/page/", "/status/nothing/"])
+
+
+def test_D3_what_breaks_the_policy_is_reported_in_the_log(browser: Browser, product: Product) -> None:
+    """In a context that no fixture watches: here a broken policy is no fault."""
+    with closing(browser.new_context(base_url=product.url)) as context:
+        page = context.new_page()
+        page.goto("/accounts/login/")
+        page.evaluate(
+            "document.body.append(Object.assign(new Image(), {src: 'https://elsewhere.example/x.png?secret'}))"
+        )
+
+        def told() -> list[str]:
+            lines = product.log.read_text(errors="replace").splitlines()
+            return [line for line in lines if "elsewhere.example" in line]
+
+        assert wait_until(lambda: bool(told()), 15)
+    (line,) = told()
+    found = json.loads(line)
+    assert (found["policy_directive"], found["policy_blocked"]) == ("img-src", "https://elsewhere.example/x.png")
+    assert found["policy_page"] == f"{product.url}/accounts/login/"
 
 
 def test_every_address_is_a_page_or_known_to_be_none(signed_in: Page, path_of: Callable[[Route], str]) -> None:

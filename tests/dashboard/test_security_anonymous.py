@@ -37,6 +37,7 @@ OPEN = {
     "api/v1/openapi.json",  # the same for everybody: nothing of the site is in it
     "healthz",
     "i18n/language/",
+    "policy-report/",  # of browsers, which send it by themselves: a line of the log
     "status/<slug:slug>/",
     "status/<slug:slug>/status.json",
     # Second steps of a sign-in; without the first they lead back to it.
@@ -209,6 +210,8 @@ print(json.dumps({
     "cookies": {name: {"length": len(morsel.OutputString()), **{k: str(v) for k, v in morsel.items()}}
                 for name, morsel in cookies.items()},
     "hsts": answer.headers.get("Strict-Transport-Security"),
+    "policy": answer.headers["Content-Security-Policy"],
+    "endpoints": answer.headers.get("Reporting-Endpoints"),
     "plain": Client().get("/accounts/login/", headers={"host": "evil.example"}).status_code,
     "checks": [str(check) for check in run_checks(include_deployment_checks=True)],
 }))
@@ -254,6 +257,13 @@ def test_A4_cookies_over_https_are_host_only_secure_and_small(production: dict[s
 
 def test_D5_https_answers_carry_hsts(production: dict[str, str]) -> None:
     assert production["hsts"].startswith("max-age=31536000")
+
+
+def test_D3_over_https_what_breaks_the_policy_is_reported_in_both_ways(production: dict[str, str]) -> None:
+    assert {"report-uri /policy-report/", "report-to policy"} <= {
+        part.strip() for part in production["policy"].split(";")
+    }
+    assert production["endpoints"] == 'policy="/policy-report/"'
 
 
 def test_C7_a_foreign_host_header_is_refused(production: dict[str, int]) -> None:
