@@ -10,16 +10,18 @@ class DashboardConfig(AppConfig):
     name = "dashboard"
     verbose_name = "Dashboard"
 
+    def ready(self) -> None:
+        """Listen to sign-ins, sign-outs and password changes; log what nobody catches."""
+        from dashboard.accounts import recording, session_limits, sessions
+        from dashboard.logs import log_uncaught
+
+        log_uncaught()
+        recording.connect()
+        sessions.connect()
+        session_limits.connect()
+
 
 class OwnStaticFiles(StaticFilesConfig):
     """Leaves out the copies of htmx that django-htmx brings: ours is vendored with its hash (static/vendor)."""
 
     ignore_patterns = [*StaticFilesConfig.ignore_patterns, "django_htmx"]
-
-    def ready(self) -> None:
-        """Listen to sign-ins, sign-outs and password changes."""
-        from dashboard.accounts import recording, session_limits, sessions
-
-        recording.connect()
-        sessions.connect()
-        session_limits.connect()
