@@ -109,8 +109,8 @@ class PlugForm(_MemoryForm):
     done = gettext_lazy("Memory was plugged in.")
     effect = gettext_lazy(
         "A DIMM is given whole, and taken out whole, if the guest can let go of it. virtio-mem can be given and taken "
-        "back in parts; the guest needs its driver, and keeps the device until it is shut off where its QEMU is older "
-        "than 8.1."
+        "back in parts; the guest needs its driver, and keeps the device until it is shut off where the host’s QEMU "
+        "cannot take it out (7.2 cannot)."
     )
 
     model = forms.ChoiceField(label=gettext_lazy("Kind"), choices=MODELS)

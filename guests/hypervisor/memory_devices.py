@@ -25,7 +25,7 @@ from guests.resources import MemoryDevice
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 OURS = "ua-"  # libvirt keeps only aliases that begin so: the same name now and at the next boot
-_NEVER_UNPLUGGED = "cannot be unplugged"  # QEMU's words for virtio-mem, before 8.1
+_NEVER_UNPLUGGED = "cannot be unplugged"  # QEMU 7.2's words for virtio-mem
 _REJECTED = "rejected by the guest"  # libvirt's, where the guest answers within the 5 s that libvirt waits
 
 

@@ -55,6 +55,9 @@ LONG = {
     "take_snapshot",
     "revert_to_snapshot",
     "delete_snapshot",
+    "plug_memory",
+    "request_memory",
+    "unplug_memory",
 }  # kinds whose course the header shows
 
 # Element ids of the parts; each has a template guests/guest_<part>.html, whose root element bears the id.
@@ -70,7 +73,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "migrate": ("header",),
     "setup": ("header",),
     "tuning": ("header",),
-    "plugged": ("header", "plugged_now"),
+    "plugged": ("header", "plugged_now", "operations"),
     "snapshots": ("header", "snapshot_tree"),
     "snapshot_revert": ("header",),
     "snapshot_delete": ("header",),

@@ -155,7 +155,10 @@ def _plugged(operation: Operation) -> tuple[str, str]:
     if operation.kind in {"make_memory_room", "take_memory_room"}:
         return _room(operation.before), _room(asked)
     if not isinstance(kib, int):
-        return (exact_text(size) if (size := operation.before.get("size_kib")) else ""), str(asked.get("name", ""))
+        size = operation.before.get("size_kib")
+        return "", " ".join(
+            filter(None, [str(asked.get("name", "")), exact_text(size) if isinstance(size, int) else ""])
+        )
     words = f"{MODEL_WORDS.get(asked.get('model', ''), '')} {exact_text(kib)}"
     if isinstance(requested := asked.get("requested_kib"), int) and requested != kib:
         words = _("%(device)s, %(requested)s of it") % {"device": words, "requested": memory_text(requested)}

@@ -125,6 +125,7 @@ def test_of_a_guest_that_is_off_memory_is_plugged_into_the_next_boot(worker: Run
         send(client, "off-1", "unplug", name=name, when="boot")
     assert row("off-1").definition["hotplug"]["devices"] == []
     assert (row("off-1").current_kib, row("off-1").maximum_kib) == (256 * MIB, 512 * MIB)
+    assert describe(Operation.objects.filter(kind="unplug_memory").latest("asked_at")).wanted == f"{parts} 256 MiB"
     send(client, "off-1", "unplug", 404, name=dimm, when="boot")
 
 

@@ -13,7 +13,7 @@ from guests.inventory.host_inventory import HostInventory
 from guests.inventory.leases import LeaseLost, take_leases
 from guests.inventory.models import Guest, Host, HostLease
 from guests.inventory.projection import definition_from_json, definition_to_json
-from guests.resources import EventKind, GuestEvent, GuestState, Memory
+from guests.resources import EventKind, GuestEvent, GuestState, Hotplug, Memory, MemoryDevice
 from tests.guests.inventory.values import MIB, definition, guest, sample
 
 
@@ -148,6 +148,16 @@ def test_a_balloon_event_moves_what_the_guest_holds_and_its_current_memory(inven
     inventory.tell(event(web.uuid, "balloon", EventKind.BALLOON, 384 * MIB - 4))
     row.refresh_from_db()
     assert (row.balloon_kib, row.current_kib) == (384 * MIB - 4, 384 * MIB)
+
+
+def test_what_a_guest_took_of_virtio_mem_is_beside_what_the_balloon_tells(inventory: HostInventory) -> None:
+    taken = MemoryDevice("virtiomem0", "virtio-mem", 512 * MIB, 2 * MIB, 128 * MIB, 64 * MIB)
+    web = guest(hotplug=Hotplug(2048 * MIB, 4, devices=(taken,)))
+    inventory.resync([web], time.monotonic())
+    inventory.tell(event(web.uuid, "balloon", EventKind.BALLOON, 256 * MIB))
+    row = Guest.objects.get(pk=web.uuid)
+    assert (row.balloon_kib, row.current_kib) == (320 * MIB, 320 * MIB)
+    assert inventory.tell(event(web.uuid, "memory device: virtiomem0", EventKind.DEFINITION))  # its size must be read
 
 
 def test_a_guest_that_stopped_has_no_figures(inventory: HostInventory) -> None:
