@@ -155,6 +155,7 @@ MIDDLEWARE = [
     "dashboard.accounts.session_limits.ActivityMiddleware",
     "dashboard.middleware.SeenSometimesMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.time_limit.BoundedReads",  # innermost: its bound is the view's
 ]
 
 ROOT_URLCONF = "dashboard.urls"
@@ -296,6 +297,7 @@ REQUESTS_PER_ADDRESS_PER_MINUTE = env_int("GUESTHOUSE_REQUESTS_PER_ADDRESS_PER_M
 REFUSED_HANDSHAKES_PER_MINUTE = env_int("GUESTHOUSE_REFUSED_HANDSHAKES_PER_MINUTE", 60)  # of one address
 POLICY_REPORTS_PER_MINUTE = env_int("GUESTHOUSE_POLICY_REPORTS_PER_MINUTE", 60)  # of one address
 REFUSALS_PER_MINUTE = env_int("GUESTHOUSE_REFUSALS_PER_MINUTE", 60)  # of one person; each is recorded
+READING_SECONDS = env_float("GUESTHOUSE_READING_SECONDS", 10.0)  # of the database, for a page that only reads
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20  # as dashboard/http_request.py
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # a bulk act names each guest
 

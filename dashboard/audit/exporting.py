@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db.models import QuerySet
 
 from dashboard.spreadsheets import csv_line
+from dashboard.time_limit import at_most
 from guests.audit.models import AuditRecord
 
 MOST = 100_000  # lines of one export: about 40 MB
@@ -59,4 +61,6 @@ async def streamed(lines: QuerySet[AuditRecord], form: str) -> AsyncIterator[byt
 
 
 def _chunk(lines: QuerySet[AuditRecord], before: int | None, most: int) -> list[AuditRecord]:
-    return list((lines if before is None else lines.filter(pk__lt=before))[:most])
+    """A piece that takes too long ends the download: the browser says that it failed."""
+    with at_most(settings.READING_SECONDS):
+        return list((lines if before is None else lines.filter(pk__lt=before))[:most])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -25,7 +26,20 @@ def refused(request: HttpRequest) -> HttpResponse:
     raise OperationRefused("web-1 is shut off.", detail="internal error in /srv/secret/path")
 
 
+def endless(request: HttpRequest) -> HttpResponse:
+    """A search without end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_sleep(20)"
+            if connection.vendor == "postgresql"
+            else "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+        )
+    return HttpResponse()
+
+
 urlpatterns = [
+    path("endless/", endless),
+    path("api/v1/endless/", endless),
     path("broken/", broken),
     path("unreachable/", unreachable),
     path("refused/", refused),
