@@ -71,6 +71,13 @@ def test_says_so_when_the_port_is_taken(served: Product) -> None:
         served.start()
 
 
+def test_F11_no_process_is_started_with_a_secret_among_its_arguments(served: Product) -> None:
+    assert served.environment["GUESTHOUSE_ADMIN_PASSWORD"] == served.admin_password
+    for name, pid in served.pids.items():
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        assert words[2:] == [name, ""] and served.admin_password not in " ".join(words), words
+
+
 def test_raises_the_limit_of_open_files(served: Product) -> None:
     for name, pid in served.pids.items():
         with Path(f"/proc/{pid}/limits").open() as limits:
