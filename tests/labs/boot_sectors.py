@@ -16,9 +16,10 @@ TEXT, LINE, ASKED = 0x100, 0x170, 0x180  # where the code looks for: its sentenc
 
 BEGIN = "fa 31c0 8ed8 8ec0 8ed0 bc007c fb fc"  # cli; ax, ds, es, ss = 0; sp = 0x7c00; sti; cld
 SAY = """
-    ac 84c0 7412 88c4      # say: lodsb; test al, al; jz done; mov ah, al
+    ac 84c0 7419 88c4      # say: lodsb; test al, al; jz done; put: mov ah, al
     bafd03 ec a820 74fb    # mov dx, 0x3fd (line status); wait: in al, dx; test al, 0x20; jz wait
-    88e0 baf803 ee ebe9    # mov al, ah; mov dx, 0x3f8 (data); out dx, al; jmp say
+    88e0 baf803 ee         # mov al, ah; mov dx, 0x3f8 (data); out dx, al
+    80fc0a 75e6 b00d ebe7  # cmp ah, 10 (line feed); jne say; mov al, 13 (carriage return); jmp put
     c3                     # done: ret
 """
 SAYING = f"""
