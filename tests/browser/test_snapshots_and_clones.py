@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ from tests.labs.lab import Lab
 
 pytestmark = pytest.mark.timeout(240)
 POOL, CLONE = "browser-images", "backup-2"
+LINKED, COPY = "backup-linked", "backup-copy"
 
 
 @pytest.fixture
@@ -39,13 +41,44 @@ def backup(lab: Lab) -> Iterator[str]:
     yield guest
     for name in lab.virsh("snapshot-list", guest, "--name").split():
         lab.virsh("snapshot-delete", guest, name, "--metadata")
-    if CLONE in lab.virsh("list", "--all", "--name").split():
-        lab.virsh("undefine", CLONE)
+    for name in {CLONE, LINKED, COPY} & set(lab.virsh("list", "--all", "--name").split()):
+        lab.virsh("undefine", name)
+    if lab.state("backup-1") != "shut off":
+        lab.virsh("destroy", guest)
     lab.virsh("define", "/dev/stdin", stdin=definition)
     lab.virsh("pool-destroy", POOL)
     for file in directory.iterdir():
         file.unlink()
     directory.rmdir()
+
+
+def open_snapshots(page: Page, guest: str) -> None:
+    """The tab, once its host told of the qcow2 disk."""
+    deadline = time.monotonic() + 20
+    while not page.goto(f"/guests/{guest}/snapshots/") or not page.locator("input[name=name]").count():
+        assert time.monotonic() < deadline, "no snapshot can be taken"
+        page.wait_for_timeout(100)
+
+
+def identity(lab: Lab, name: str) -> set[str]:
+    """The UUID of a guest, and the MACs of its NICs."""
+    root = ElementTree.fromstring(lab.virsh("dumpxml", name, "--inactive"))
+    return {root.findtext("uuid", ""), *(mac.get("address", "") for mac in root.iterfind("devices/interface/mac"))}
+
+
+def open_clone_form(page: Page, guest: str) -> None:
+    page.goto(f"/guests/{guest}/")
+    page.locator("#act-more").click()
+    page.get_by_role("link", name="Clone").click()
+    expect(page.get_by_role("radio", name=re.compile("^are copies"))).to_be_visible()
+
+
+def delete_with_its_disk(page: Page, name: str) -> None:
+    """Of the guest whose page this is, with vda and nothing else."""
+    page.get_by_role("checkbox", name=re.compile(f"{name}-vda")).check()
+    page.get_by_label("Type its name").fill(name)
+    page.get_by_role("button", name=f"Delete {name}").click()
+    expect(page.locator("#guest-header")).to_contain_text("not on its host any more")
 
 
 def fits_a_phone(page: Page) -> None:
@@ -57,7 +90,7 @@ def fits_a_phone(page: Page) -> None:
 
 def test_a_guest_is_kept_gone_back_to_cloned_and_its_clone_deleted(signed_in: Page, lab: Lab, backup: str) -> None:
     page = signed_in
-    page.goto(f"/guests/{backup}/")
+    open_snapshots(page, backup)
     page.locator(".gh-tabs").get_by_role("link", name="Snapshots").click()
     for name in ("clean", "installed"):
         page.fill("input[name=name]", name)
@@ -114,3 +147,103 @@ def test_a_guest_is_kept_gone_back_to_cloned_and_its_clone_deleted(signed_in: Pa
     page.goto(f"/guests/{backup}/history/")
     page.get_by_role("link", name=CLONE).click()
     expect(page.locator("#guest-header")).to_contain_text("not on its host any more")
+
+
+def test_a_base_of_linked_clones_stays_as_it_is_until_they_are_deleted(signed_in: Page, lab: Lab, backup: str) -> None:
+    page, why = signed_in, "Linked clones lie over vda of backup-1"
+    open_snapshots(page, backup)
+    page.fill("input[name=name]", "before")
+    page.get_by_role("button", name="Take the snapshot").click()
+    expect(page.locator("#guest-snapshot-tree")).to_contain_text("before")
+    open_clone_form(page, backup)
+    page.get_by_role("radio", name=re.compile("^are linked")).check()
+    page.fill("input[name=name]", LINKED)
+    page.get_by_role("button", name="Clone").click()
+    expect(page.locator("h1")).to_have_text(LINKED)
+    clone = page.url
+    assert not identity(lab, LINKED) & identity(lab, "backup-1")
+    below = f"{lab.host.layout().seen}/{POOL}/backup-1.qcow2"
+    assert below in lab.virsh("vol-dumpxml", f"{LINKED}-vda.qcow2", "--pool", POOL)
+
+    page.goto(f"/guests/{backup}/")
+    page.locator("#act-start-stop").click()
+    expect(page.locator("main")).to_contain_text(f"{why}: started, it would destroy them. Delete them first.")
+    assert lab.state("backup-1") == "shut off"
+    page.goto(f"/guests/{backup}/snapshots/")
+    expect(page.locator("main")).to_contain_text(f"{why}, which has to stay as it is: delete them first.")
+    page.get_by_role("link", name="Go back to before").click()
+    expect(page.locator("main")).to_contain_text("What it is now cannot be kept as a snapshot first.")
+    page.get_by_role("button", name="Go back").click()
+    expect(page.locator("main")).to_contain_text("going back would destroy them")
+    page.goto(f"/guests/{backup}/snapshots/before/delete/")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator("main")).to_contain_text(f"{why}, which has to stay as it is: delete them first.")
+    page.goto(f"/guests/{backup}/delete/")
+    expect(page.locator("main")).to_contain_text(f"{why}, which has to stay as it is: delete them first.")
+    expect(page.get_by_role("button", name="Delete backup-1")).to_be_disabled()
+    expect(page.get_by_role("checkbox", name=re.compile("backup-1.qcow2"))).to_be_disabled()
+    assert not findings(page)
+    fits_a_phone(page)
+    assert lab.virsh("snapshot-list", backup, "--name").split() == ["before"]
+
+    page.goto(f"{clone}delete/")
+    delete_with_its_disk(page, LINKED)
+    assert lab.virsh("vol-list", POOL).split()[-2:] == ["backup-1.qcow2", below]
+    page.goto(f"/guests/{backup}/delete/")
+    expect(page.get_by_role("button", name="Delete backup-1")).to_be_enabled()
+
+
+def test_a_guest_that_runs_is_kept_with_its_memory_and_copied_and_what_others_have_stays(
+    signed_in: Page, lab: Lab, backup: str
+) -> None:
+    page = signed_in
+    page.goto(f"/guests/{lab.uuid('web-1')}/snapshots/")
+    expect(page.locator("main")).to_contain_text("inside qcow2 disks; of another format are: vda (raw).")
+    expect(page.get_by_role("button", name="Take the snapshot")).to_have_count(0)
+    assert not findings(page)
+
+    open_snapshots(page, backup)
+    page.locator("#act-start-stop").click()
+    expect(page.locator("#guest-header")).to_contain_text("Running")
+    page.goto(f"/guests/{backup}/snapshots/")
+    expect(page.locator("main")).to_contain_text("For its disks alone, shut it off first.")
+    page.fill("input[name=name]", "in-memory")
+    page.get_by_role("button", name="Take the snapshot").click()
+    row = page.locator("#guest-snapshot-tree tr", has_text="in-memory")
+    expect(row).to_contain_text("disks and memory, running", timeout=30_000)
+    page.get_by_role("link", name="Go back to in-memory").click()
+    page.get_by_label("Take a snapshot of what it is now first").uncheck()
+    page.get_by_label("is paused").check()
+    page.get_by_role("button", name="Go back").click()
+    expect(page.locator("#guest-header")).to_contain_text("Paused", timeout=30_000)
+    assert lab.state("backup-1") == "paused"
+    expect(row).to_contain_text("current")
+
+    open_clone_form(page, backup)
+    expect(page.get_by_role("radio", name=re.compile("^are linked"))).to_be_disabled()
+    expect(page.locator("main")).to_contain_text("backup-1 runs, and goes on changing its disks: shut it off first.")
+    assert not findings(page)
+    page.fill("input[name=name]", COPY)
+    page.get_by_role("button", name="Clone").click()
+    expect(page.locator("h1")).to_have_text(COPY, timeout=30_000)
+    clone = page.url
+    assert not identity(lab, COPY) & identity(lab, "backup-1")
+    assert lab.state("backup-1") == "paused"
+
+    root = ElementTree.fromstring(lab.virsh("dumpxml", COPY))
+    disk = ElementTree.fromstring(
+        f"""<disk type="file" device="disk"><driver name="qemu" type="qcow2"/><target dev="vdb" bus="virtio"/>
+        <source file="{lab.host.layout().seen}/{POOL}/backup-1.qcow2"/></disk>"""
+    )
+    devices = root.find("devices")
+    assert devices is not None
+    devices.append(disk)
+    lab.virsh("define", "/dev/stdin", stdin=ElementTree.tostring(root, encoding="unicode"))
+    page.goto(f"{clone}devices/")
+    expect(page.locator("main")).to_contain_text("vdb")
+    page.goto(f"{clone}delete/")
+    expect(page.get_by_role("checkbox", name=re.compile("backup-1.qcow2"))).to_be_disabled()
+    expect(page.locator("main")).to_contain_text("Another guest uses it, too.")
+    delete_with_its_disk(page, COPY)
+    assert "backup-1.qcow2" in lab.virsh("vol-list", POOL)
+    assert f"{COPY}-vda" not in lab.virsh("vol-list", POOL)

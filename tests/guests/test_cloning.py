@@ -81,6 +81,9 @@ def test_a_full_clone_has_copies_and_an_identity_of_its_own(worker: RunningWorke
 
 
 def test_a_linked_clone_lies_over_its_source_which_is_started_no_more(worker: RunningWorker, client: Client) -> None:
+    worker.libvirt("alpha").raw.lookupByName("off-1").snapshotCreateXML(
+        "<domainsnapshot><name>before</name></domainsnapshot>", 0
+    )
     clone(client, name="off-2", how="linked", start="on")
     xml = libvirt_xml(worker, "off-2")
     below = xml.find("devices/disk/backingStore/source")
@@ -94,8 +97,19 @@ def test_a_linked_clone_lies_over_its_source_which_is_started_no_more(worker: Ru
         ask("set_autostart", row("off-1"), by=admin, key=new_key(), parameters={"autostart": True}), 10
     )
     assert "it must not start" in refused.message
+    stays = "Linked clones lie over vda of off-1, which has to stay as it is: delete them first."
+    for kind, parameters in (
+        ("delete_guest", {}),
+        ("take_snapshot", {"name": "one", "description": ""}),
+        ("delete_snapshot", {"name": "before"}),
+    ):
+        refused = wait_for_end(ask(kind, row("off-1"), by=admin, key=new_key(), parameters=parameters), 10)
+        assert (refused.state, refused.message) == ("failed", stays), kind
+    grown = {"target": "vda", "bytes": 2**30}
+    refused = wait_for_end(ask("grow_disk", row("off-1"), by=admin, key=new_key(), parameters=grown), 10)
+    assert "it has to stay as it is" in refused.message
     page = client.get(f"/guests/{row('off-1').pk}/delete/").content.decode()
-    assert "keeps only its differences to it" in page
+    assert "keeps only its differences to it" in page and stays in page
     client.post(f"/guests/{row('off-2').pk}/delete/", {"name": "off-2", "force_off": "on", "disks": ["vda"]})
     assert "off-2-vda.qcow2" not in volumes(worker)
     assert wait_for_end(ask("start", row("off-1"), by=admin, key=new_key()), 10).state == "done"
