@@ -57,6 +57,7 @@ ACTIONS: dict[str, str | Promise] = {
     "groups.rename": gettext_lazy("Renamed a group"),
     "guest.moved": gettext_lazy("Went to another host"),
     "guest.tags": gettext_lazy("Changed the tags"),
+    "guest.take_definition": gettext_lazy("Took a definition as a file"),
     "people.change": gettext_lazy("Changed an account"),
     "people.delete": gettext_lazy("Deleted an account"),
     "people.first_administrator": gettext_lazy("Made the first administrator"),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from guests.access import Action, guest_for
+from guests.audit import record
 from guests.hypervisor.definition_text import as_at_rest
 from guests.inventory.definitions import DefinitionVersion, live_xml, newest_version
 from guests.inventory.models import Guest
@@ -73,6 +74,9 @@ def download(request: HttpRequest, guest_id: UUID, which: str) -> HttpResponse:
         xml = _version(guest, int(which)).xml if which.isascii() and which.isdigit() and len(which) < 19 else ""
     if not xml:
         raise Http404(_("There is no such definition."))
+    if request.method == "GET":
+        address = str(request.META.get("REMOTE_ADDR", ""))
+        record("guest.take_definition", by=request.user, guest=guest, address=address, which=which)
     answer = HttpResponse(xml, content_type="application/xml; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{guest.pk}-{which}.xml"'
     return answer

@@ -13,6 +13,7 @@ from django.utils import timezone
 from consoles.console_settings import setting_of
 from consoles.models import ScreenRecording, Ticket
 from consoles.text import log_answers
+from consoles.views import screen_recordings
 from consoles.vnc.recording_file import recording_path
 from guests.audit.models import AuditRecord
 from guests.inventory.changes import Feed, current_revision
@@ -80,6 +81,18 @@ def test_without_the_console_server_it_is_said(recording: ScreenRecording, perso
     answer = client.get(url(recording, "play.rfb"))
     assert answer.status_code == 503 and "console server does not answer" in answer.json()["sentence"]
     assert not AuditRecord.objects.filter(action="console.export").exists()
+
+
+@pytest.mark.parametrize(("rest", "form"), [("play.rfb", "play"), ("download.rfb", "download")])
+def test_F3_a_recording_that_is_taken_is_recorded(
+    recording: ScreenRecording, person: MakePerson, monkeypatch: pytest.MonkeyPatch, rest: str, form: str
+) -> None:
+    monkeypatch.setattr(screen_recordings, "see_that_it_answers", lambda: None)
+    monkeypatch.setattr(screen_recordings, "stream_log", lambda *_asked, **_more: iter([CONTENT]))
+    assert person("rui", "watcher").client.get(url(recording, rest)).status_code == 200
+    line = AuditRecord.objects.get(action="console.export")
+    assert (line.user_name, line.guest, line.address) == ("rui", recording.guest, "127.0.0.1")
+    assert line.detail == {"device": "screen", "form": form, "recording": str(recording.pk)}
 
 
 def test_the_console_server_reads_the_file_in_pieces(recording: ScreenRecording) -> None:

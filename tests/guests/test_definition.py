@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from guests.access.models import Role
+from guests.audit.models import AuditRecord
 from guests.inventory.models import Guest
 from guests.operations.models import Operation
 from tests.guests.inventory_rows import grant, person, signed_in
@@ -59,6 +60,8 @@ def test_the_tab_shows_what_libvirt_has_and_how_it_differs(
         answer = client.get(f"/guests/{web.pk}/definition/{which}.xml")
         assert answer.content.decode() == domain(worker, "web-1").XMLDesc(flags)
         assert answer["Content-Disposition"] == f'attachment; filename="{web.pk}-{which}.xml"'
+        taken = AuditRecord.objects.get(action="guest.take_definition", detail__which=str(which))
+        assert (taken.user_name, taken.guest_name, taken.address) == ("admin", "web-1", "127.0.0.1")
 
 
 def test_a_change_made_with_virsh_is_a_version_that_says_so(worker: RunningWorker, client: Client) -> None:

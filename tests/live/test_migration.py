@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -76,6 +77,15 @@ class Site:
         with closing(sqlite3.connect(self.database, uri=True)) as database:
             database.row_factory = sqlite3.Row
             return dict(database.execute("SELECT * FROM guests_operation ORDER BY asked_at DESC LIMIT 1").fetchone())
+
+    def recorded(self, side: str) -> dict[str, str]:
+        """Where the audit record says that the last migration found and left the guest."""
+        with closing(sqlite3.connect(self.database, uri=True)) as database:
+            asked = (
+                "SELECT detail FROM guests_auditrecord WHERE action = 'guest.migrate.ended' ORDER BY id DESC LIMIT 1"
+            )
+            detail = json.loads(database.execute(asked).fetchone()[0])
+        return {name: detail[side][name] for name in ("host", "state")}
 
     @property
     def database(self) -> str:
@@ -157,6 +167,8 @@ def test_somebody_migrates_it_with_the_form_and_the_console_goes_on(site: Site) 
         operation = site.operation()
         assert (operation["state"], operation["message"]) == ("done", "")
         assert site.rows() == {"two": (identity, "running")}
+        assert site.recorded("before") == {"host": "one", "state": "running"}
+        assert site.recorded("after") == {"host": "two", "state": "running"}
         console.wait(lambda: console.said("host")[-1] == "two" and console.state == "live")
         console.type(b"echo there-$((40+2))\r")
         console.wait_for_output(b"there-42\r\n")

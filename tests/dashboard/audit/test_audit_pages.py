@@ -178,6 +178,24 @@ def test_F3_an_export_is_recorded_with_what_was_asked(lines: Site) -> None:
     assert (line.outcome, line.detail) == ("ok", {"form": "csv", "search": {"who": "operator", "outcome": "denied"}})
 
 
+def test_F3_whatever_can_be_taken_out_as_a_file_is_recorded() -> None:
+    """Each has a test of its own beside its page; here none is forgotten."""
+    giving = {
+        str(path.relative_to(ROOT)): path.read_text()
+        for room in ("guests", "consoles", "dashboard")
+        for path in (ROOT / room).rglob("*.py")
+        if "attachment; filename" in path.read_text()
+    }
+    assert set(giving) == {
+        "consoles/views/console_log.py",
+        "consoles/views/screen_recordings.py",
+        "dashboard/audit/views.py",
+        "guests/views/definition.py",
+        "guests/views/uploads.py",
+    }
+    assert all(re.search(r"\brecord\(", source) for source in giving.values())
+
+
 def test_an_export_needs_a_form_and_a_post(lines: Site) -> None:
     client = lines.client("root")
     assert client.get("/audit/export/").status_code == 405
