@@ -39,7 +39,7 @@ def _plug(task: Task) -> dict[str, Any]:
         if refusal := why_it_does_not_fit(definition.hotplug, definition.memory.maximum_kib, device.size_kib):
             raise OperationRefused(refusal, field="size")
         refuse_over_host_memory(task, definition.memory.maximum_kib + device.size_kib, "size")
-    seen = seen_by_guest(task) if live else None
+    seen = seen_by_guest(task) if live and live_definition(task).stats_period_s else None
     task.progress.sending()
     if live:  # first: it is what a hypervisor refuses, and then nothing was changed
         writing.plug_in(task.connection, task.uuid, device, live=True)

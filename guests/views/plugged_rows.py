@@ -76,11 +76,12 @@ def _room(now: Hotplug | None, later: Hotplug | None) -> str:
             "There is no room for memory beyond the maximum. Once there is, which takes a boot, more can be plugged in "
             "while the guest runs."
         )
-    return _("There is room for %(ceiling)s of memory; %(free)d of %(slots)d slots are free.") % {
+    words = _("There is room for %(ceiling)s of memory; %(free)d of %(slots)d slots are free.") % {
         "ceiling": memory_text(shown.ceiling_kib),
         "free": shown.free_slots,
         "slots": shown.slots,
     }
+    return words if now else f"{words} {_('The guest is off: what is plugged in is there from its next boot on.')}"
 
 
 def _later(now: Hotplug | None, later: Hotplug | None) -> str:

@@ -106,7 +106,7 @@ def test_of_a_guest_that_is_off_memory_is_plugged_into_the_next_boot(worker: Run
     send(client, "off-1", "room", ceiling="2 GiB", slots="2")
     assert "Memory was plugged in." in send(client, "off-1", "plug", model="dimm", size="128 MiB", when="boot")
     text = send(client, "off-1", "plug", model="virtio-mem", size="256 MiB", requested="0", when="boot")
-    assert "0 of 2 slots are free" in text
+    assert "0 of 2 slots are free. The guest is off: what is plugged in is there from its next boot on." in text
     assert [m.get("model") for m in later(worker).iterfind("devices/memory")] == ["dimm", "virtio-mem"]
     assert (row("off-1").current_kib, row("off-1").maximum_kib) == (384 * MIB, 896 * MIB)
     first, second = (describe(o) for o in Operation.objects.filter(kind="plug_memory").order_by("asked_at"))
