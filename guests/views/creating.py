@@ -116,7 +116,9 @@ def _steps(operation: Operation) -> list[tuple[str, str]]:
         words.append(_("Start it"))
     copies = operation.progress_total not in {None, steps_of(wanted)}  # the copy counts bytes, all else steps
     done = 0 if copies else operation.progress_done or 0
+    if operation.is_over and operation.guest_id:
+        done = len(words) - 1  # it was made: only its start failed
     states = ["done"] * done + ["queued" if operation.state == OperationState.QUEUED else "running"]
     if operation.is_over:
-        states[-1] = "failed"
+        states[-1] = "unknown" if operation.state == OperationState.UNKNOWN else "failed"
     return [(word, states[n] if n < len(states) else "queued") for n, word in enumerate(words)]

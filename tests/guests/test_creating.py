@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from guests.access.models import Role
 from guests.hypervisor.domain_xml import parse_definition
@@ -170,6 +171,27 @@ def test_one_that_is_cancelled_on_its_way_leaves_nothing(
     assert Operation.objects.get().state == "failed"
     assert volumes(worker) == before
     assert "new-1" not in names(worker)
+
+
+def test_one_whose_end_nobody_saw_is_followed_until_the_host_told_it(client: Client, worker: RunningWorker) -> None:
+    worker.stop()
+    wanted = {"name": "new-1", "uuid": str(uuid4()), "start": True}
+    operation = Operation.objects.create(
+        kind="create_guest", host=Host.objects.get(), parameters=wanted, state="unknown", message="It will be asked."
+    )
+    page = client.get(f"/guests/new/{operation.pk}/").content.decode()
+    assert (
+        "It will be asked." in page
+        and "Failed" not in page
+        and "hx-get" in page.split('id="course"')[1]
+        and "?again=" not in page
+    )
+    made = {"state": "failed", "ended_at": timezone.now(), "guest": row("off-1"), "message": "It was made."}
+    Operation.objects.update(**made)
+    page = client.get(f"/guests/new/{operation.pk}/").content.decode()
+    assert f'href="/guests/{row("off-1").pk}/"' in page and "?again=" not in page
+    course = page.split('id="course"')[1]
+    assert course.index("Done") < course.index("Make it known") < course.index("Failed") < course.index("Start it")
 
 
 @pytest.mark.parametrize(

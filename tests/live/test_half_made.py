@@ -9,10 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 from xml.etree import ElementTree
 
 import pytest
 
+from guests.errors import OperationRefused
+from guests.hypervisor import new_volumes, running_copy
+from guests.hypervisor.cloning import ClonedDisk
+from guests.hypervisor.connection import open_connection
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 from tests.live.hypervisor_guest import until
@@ -86,6 +91,27 @@ def said(session: WebSession, words: str, seconds: float = 40) -> None:
     until(shown, seconds, f"{words!r} in the list of operations")
 
 
+def end_a_copy_that_is_under_way(lab: Lab, guest: UUID, file: Path) -> None:
+    """The host goes on with it when its worker is gone, and ends it only where it fills what is asked about."""
+    connection, pool = open_connection(lab.uri), UUID(lab.virsh("pool-uuid", POOL).strip())
+    made = new_volumes.make_disk(connection, (pool, file.name), capacity_bytes=LARGE * MIB, format="raw")
+    try:
+        for _attempt in range(5):
+            running_copy.begin_copy(connection, guest, {"vda": ClonedDisk("file", made.path, "raw")})
+            assert running_copy.end_copy_into(connection, guest, ["/another/file"])
+            was_under_way = not running_copy.end_copy_into(connection, guest, [made.path])
+            until(lambda: running_copy.copy_under_way(connection, guest) is None, 20, "the end of the copy")
+            if was_under_way:
+                break
+        else:
+            pytest.fail("every copy was whole before it could be ended")
+        with pytest.raises(OperationRefused, match="could not be copied to their end"):
+            running_copy.refuse_failed_copy(connection, guest)
+        new_volumes.delete_volume(connection, (pool, file.name))
+    finally:
+        connection.close()
+
+
 def test_what_a_killed_worker_had_begun_is_taken_away_again(
     lab: Lab, product: Product, directory: Path, session: WebSession
 ) -> None:
@@ -124,5 +150,6 @@ def test_what_a_killed_worker_had_begun_is_taken_away_again(
     assert lab.state("backup-1") == "running"
     until(lambda: "None" in lab.virsh("domjobinfo", source), 20, "no copy is under way")
 
+    end_a_copy_that_is_under_way(lab, UUID(source), directory / "half-4.img")
     assert {file.name for file in directory.iterdir()} == {"large.img", "image.img"}
     assert not {"half-1", "half-2", "half-3"} & set(lab.virsh("list", "--all", "--name").split())
