@@ -51,3 +51,34 @@ def test_F5_the_rooms_where_the_database_matters_hold_on_postgresql(postgresql: 
         timeout=280,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+ENDLESS = """
+import time, django
+django.setup()
+from django.db import OperationalError, connection
+from dashboard.time_limit import bound_statements
+bound_statements()  # as `manage.py web` does
+began = time.monotonic()
+try:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(20)")
+except OperationalError as error:
+    print(type(error.__cause__).__name__, time.monotonic() - began < 10)
+with connection.cursor() as cursor:
+    cursor.execute("SELECT 1")
+    print(*cursor.fetchone())
+"""
+
+
+def test_F2_the_server_gives_up_what_takes_too_long_in_the_web(postgresql: PostgreSQL) -> None:
+    settings = {"GUESTHOUSE_DATABASE_URL": postgresql.url("endless"), "GUESTHOUSE_READING_SECONDS": "0.2"}
+    done = subprocess.run(
+        [sys.executable, "-c", ENDLESS],
+        env={**os.environ, **settings, "DJANGO_SETTINGS_MODULE": "dashboard.settings"},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["QueryCanceled", "True", "1"], done.stdout + done.stderr

@@ -22,5 +22,7 @@ class Command(BaseCommand):
         # daphne puts its reactor in place when it is imported: before anything else that uses Twisted.
         from dashboard.one_port import serve_one_port  # isort: skip
         from dashboard.asgi import application
+        from dashboard.time_limit import bound_statements
 
+        bound_statements()
         serve_one_port(application, header_seconds=header_seconds)
