@@ -1,4 +1,4 @@
-"""The host worker is killed in the middle of a clone, a creation and an upload: the next one leaves nothing of them."""
+"""The host worker is killed in the middle of clones and a creation: the next one leaves nothing of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from guests.hypervisor.connection import open_connection
 from tests.labs.lab import Lab
 from tests.labs.product import Product
 from tests.live.hypervisor_guest import until
+from tests.live.storage_client import StorageClient
 from tests.live.test_creating import KEY
 from tests.live.text_client import WebSession
 
@@ -28,6 +29,17 @@ pytestmark = pytest.mark.timeout(240)
 MIB = 1024 * 1024
 LARGE = 384  # MiB: its copy takes long enough to be seen
 POOL = "half"
+A_DAY_AGO = """
+from datetime import timedelta
+from django.utils import timezone
+from guests.operations.upload_models import Upload
+Upload.objects.filter(name="old.iso").update(moved_at=timezone.now() - timedelta(hours=24.1))
+"""
+CANCELLED = """
+from guests.audit.models import AuditRecord
+for one in AuditRecord.objects.filter(action="host.cancel_abandoned_upload.ended", user_name="Guesthouse"):
+    print(one.detail["state"])
+"""
 
 
 @pytest.fixture
@@ -91,6 +103,14 @@ def said(session: WebSession, words: str, seconds: float = 40) -> None:
     until(shown, seconds, f"{words!r} in the list of operations")
 
 
+def abandon_an_upload(product: Product, session: WebSession) -> None:
+    """One that got no piece for longer than a day."""
+    client = StorageClient(session)
+    status, told = client.begin(client.pool(POOL), "old.iso", b"never sent")
+    assert status == 200, told
+    product.manage("shell", "-v0", "-c", A_DAY_AGO)
+
+
 def end_a_copy_that_is_under_way(lab: Lab, guest: UUID, file: Path) -> None:
     """The host goes on with it when its worker is gone, and ends it only where it fills what is asked about."""
     connection, pool = open_connection(lab.uri), UUID(lab.virsh("pool-uuid", POOL).strip())
@@ -117,6 +137,8 @@ def test_what_a_killed_worker_had_begun_is_taken_away_again(
 ) -> None:
     source = lab.uuid("backup-1")
     until(lambda: f"{POOL}/large.img" in session.get(f"/guests/{source}/clone/"), 40, "the disk in its pool")
+    abandon_an_upload(product, session)
+    assert (directory / "old.iso").exists()
     untouched = (directory / "large.img").stat().st_mtime_ns
 
     kill_the_worker_while_the_host_fills(
@@ -126,6 +148,8 @@ def test_what_a_killed_worker_had_begun_is_taken_away_again(
         lambda: session.post(f"/guests/{source}/clone/", name="half-1", how="full"),
     )
     said(session, f"Deleted was what it had made: {POOL}/half-1-vda.img.")
+    until(lambda: "done" in product.manage("shell", "-v0", "-c", CANCELLED), 20, "the upload was cancelled")
+    assert not (directory / "old.iso").exists()
 
     pool = volume(session, "pool", POOL)
     form = {"name": "half-2", "source": "cloud", "image": volume(session, "image", "image.img"), "user": "anna"}
