@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 from xml.etree import ElementTree
@@ -70,9 +71,10 @@ def session(product: Product) -> WebSession:
     return WebSession(product.url, "admin", product.admin_password)
 
 
-def kill_the_worker_while_the_host_fills(lab: Lab, product: Product, file: Path, ask: Callable[[], object]) -> None:
-    """libvirtd stands still as soon as the file is there, so that the worker surely dies before it makes the guest."""
-    worker, libvirtd = product.pids["hostworker"], lab.libvirtd
+@contextmanager
+def stopped_while_it_fills(lab: Lab, number: signal.Signals, file: Path, ask: Callable[[], object]) -> Iterator[None]:
+    """What is asked makes a file: as soon as that is there libvirtd gets a signal, and meanwhile it is not there."""
+    libvirtd = lab.libvirtd
     assert libvirtd is not None
     asking = threading.Thread(target=ask)
     asking.start()
@@ -80,10 +82,17 @@ def kill_the_worker_while_the_host_fills(lab: Lab, product: Product, file: Path,
     while not file.exists():
         assert time.monotonic() < deadline, f"{file} was not begun"
         time.sleep(0.001)
-    libvirtd.send(signal.SIGSTOP)
-    os.kill(worker, signal.SIGKILL)
+    libvirtd.send(number)
+    yield
     lab.start_libvirtd()
     asking.join(30)
+
+
+def kill_the_worker_while_the_host_fills(lab: Lab, product: Product, file: Path, ask: Callable[[], object]) -> None:
+    """libvirtd stands still as soon as the file is there, so that the worker surely dies before it makes the guest."""
+    worker = product.pids["hostworker"]
+    with stopped_while_it_fills(lab, signal.SIGSTOP, file, ask):
+        os.kill(worker, signal.SIGKILL)
     until(lambda: product.pids.get("hostworker", worker) != worker, 30, "a new worker")
 
 
@@ -177,3 +186,19 @@ def test_what_a_killed_worker_had_begun_is_taken_away_again(
     end_a_copy_that_is_under_way(lab, UUID(source), directory / "half-4.img")
     assert {file.name for file in directory.iterdir()} == {"large.img", "image.img"}
     assert not {"half-1", "half-2", "half-3"} & set(lab.virsh("list", "--all", "--name").split())
+
+
+def test_what_a_killed_libvirtd_leaves_is_taken_away_once_it_is_back(
+    lab: Lab, product: Product, directory: Path, session: WebSession
+) -> None:
+    source = lab.uuid("backup-1")
+    until(lambda: f"{POOL}/large.img" in session.get(f"/guests/{source}/clone/"), 40, "the disk in its pool")
+    file, libvirtd = directory / "half-5-vda.img", lab.libvirtd
+    assert libvirtd is not None
+    form = {"name": "half-5", "how": "full"}
+    with stopped_while_it_fills(lab, signal.SIGKILL, file, lambda: session.post(f"/guests/{source}/clone/", **form)):
+        assert libvirtd.wait(20)
+        assert file.exists()  # nobody is left who would fill it, or delete it
+    said(session, f"Deleted was what it had made: {POOL}/half-5-vda.img.")
+    assert not file.exists()
+    assert "half-5" not in lab.virsh("list", "--all", "--name").split()
