@@ -129,7 +129,6 @@ class OnePort(Server):  # type: ignore[misc]
             return
         connection.setblocking(False)
         self._undecided[connection] = self._loop.call_later(self._header_seconds, self._drop, connection)
-        self._loop.add_reader(connection, self._look, connection)
         self._look(connection)  # what a client on this machine asked is often here already
 
     def _accept_again(self) -> None:
@@ -142,6 +141,7 @@ class OnePort(Server):  # type: ignore[misc]
         try:
             first = connection.recv(_PEEK, socket.MSG_PEEK)
         except BlockingIOError:
+            self._loop.add_reader(connection, self._look, connection)
             return
         except OSError:
             first = b""
@@ -151,7 +151,7 @@ class OnePort(Server):  # type: ignore[misc]
         console = for_console(first)
         if console is None:
             self._loop.remove_reader(connection)
-            self._loop.call_later(AGAIN_SECONDS, self._look_again, connection)
+            self._loop.call_later(AGAIN_SECONDS, self._look, connection)
             return
         self._decided(connection)
         if console:
@@ -160,10 +160,6 @@ class OnePort(Server):  # type: ignore[misc]
             # daphne gets a descriptor of its own.
             reactor.adoptStreamConnection(connection.fileno(), connection.family, self.http_factory)
         connection.close()
-
-    def _look_again(self, connection: socket.socket) -> None:
-        if connection in self._undecided:
-            self._loop.add_reader(connection, self._look, connection)
 
     def _decided(self, connection: socket.socket) -> None:
         self._loop.remove_reader(connection)

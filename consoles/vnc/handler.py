@@ -30,7 +30,7 @@ from consoles.vnc.browser_socket import BrowserSocket
 from consoles.vnc.endings import Ending
 from consoles.vnc.gate import Forbidden, Visitor, visitor_of
 from consoles.vnc.guest_stream import GuestStream
-from consoles.vnc.header_reader import HeaderReader
+from consoles.vnc.header_reader import HeaderReader, fields_of
 from consoles.vnc.pump import Gone, Pump
 from consoles.vnc.rfb import greet_guest
 from consoles.vnc.visit import Visit
@@ -68,6 +68,20 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing of a request's text is logged: it holds tickets and cookies."""
+
+    def parse_request(self) -> bool:
+        """The request line and the fields of the header. One request a connection."""
+        self.command, self.request_version, self.close_connection = "", self.protocol_version, True
+        self.requestline = self.raw_requestline.decode("latin-1").rstrip("\r\n")
+        try:
+            self.command, self.path, version = self.requestline.split(" ")
+            if version != self.protocol_version:
+                raise ValueError("another HTTP")
+            self.headers = fields_of(self.rfile)
+        except ValueError:
+            self.send_error(400)
+            return False
+        return True
 
     def do_GET(self) -> None:
         self._answer(426, "This address speaks WebSocket only.")

@@ -396,6 +396,22 @@ def test_an_ordinary_request_is_told_what_this_is(line: str, status: int, relay:
         assert connection.recv(100).startswith(f"HTTP/1.1 {status} ".encode())
 
 
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        "GET /websockify HTTP/1.0\r\nHost: x\r\n",
+        "GET /websockify\r\nHost: x\r\n",
+        "GET  /websockify HTTP/1.1\r\nHost: x\r\n",
+        "\r\nGET /websockify HTTP/1.1\r\nHost: x\r\n",
+        "GET /websockify HTTP/1.1\r\nHost: x\r\n Origin: folded\r\n",
+    ],
+)
+def test_what_no_browser_sends_is_answered_as_such(request_head: str, relay: Relay) -> None:
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=5) as connection:
+        connection.sendall(f"{request_head}\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+
 def test_no_file_is_served(relay: Relay) -> None:
     with socket.create_connection(("127.0.0.1", relay.port), timeout=5) as connection:
         connection.sendall(b"GET /manage.py HTTP/1.1\r\nHost: x\r\n\r\n")
