@@ -79,6 +79,8 @@ class Ticket(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
 
+    session_data: str | None  # what is stored of the session that came with it: `tickets.look_up`
+
     def __str__(self) -> str:
         return f"ticket of {self.user_id} to {self.guest_id}"
 

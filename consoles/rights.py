@@ -11,7 +11,7 @@ from uuid import UUID
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.models import Session
-from django.db.models import BigAutoField, CharField, DateTimeField, Q, Value
+from django.db.models import BigAutoField, CharField, DateTimeField, Q, QuerySet, Value
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
@@ -27,9 +27,16 @@ BETWEEN_HOSTS = timedelta(seconds=60)
 ARMS = 40  # of one UNION: SQLite ends at 500, and each arm brings some variables
 
 _ACTION = {Mode.WATCH: Action.WATCH, Mode.CONTROL: Action.TYPE}
-_SESSION = Prepared(
-    lambda: Session.objects.filter(session_key=Given("key", CharField()), expire_date__gt=Given("now", DateTimeField()))
-)
+
+
+def living_session() -> QuerySet[Session]:
+    """The session with the key `session_key` that is not over `now`: to be prepared."""
+    return Session.objects.filter(
+        session_key=Given("session_key", CharField()), expire_date__gt=Given("now", DateTimeField())
+    )
+
+
+_SESSION = Prepared(lambda: living_session().values_list("session_data", flat=True))
 _USER = Prepared(lambda: get_user_model().objects.filter(pk=Given("id", BigAutoField())))
 
 
@@ -65,13 +72,18 @@ class Verdict:
         return ConsoleRefused(self.close_code, self.sentence())
 
 
-def signed_in(session_key: str) -> AbstractBaseUser | None:
+def signed_in(session_key: str, read: tuple[str | None, AbstractBaseUser] | None = None) -> AbstractBaseUser | None:
     """The active person whom this session signs in now. Only read: Django's and Channels' own `get_user` renew or end a
     session that was made with a former secret key, and a handshake cannot give the browser a new cookie.
+
+    `read`: what is stored of this session, and somebody whom it may be about, where both were read just now.
     """
-    session = _SESSION.first(key=session_key, now=timezone.now()) if session_key else None
-    stored = session.get_decoded() if session else {}
-    user = _USER.first(id=stored[SESSION_KEY]) if SESSION_KEY in stored else None
+    if not session_key:
+        return None
+    data, user = read or (_SESSION.first(session_key=session_key, now=timezone.now()), None)
+    stored = Session(session_data=data).get_decoded() if data else {}
+    if user is None or str(user.pk) != str(stored.get(SESSION_KEY)):
+        user = _USER.first(id=stored[SESSION_KEY]) if SESSION_KEY in stored else None
     return user if user and user.is_active and _signs_in(stored, user) else None
 
 

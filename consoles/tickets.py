@@ -13,12 +13,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import BigAutoField, CharField, DateTimeField
+from django.db.models import BigAutoField, CharField, DateTimeField, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from consoles.close_codes import CloseCode, ConsoleRefused
 from consoles.models import Kind, Mode, Ticket
+from consoles.rights import living_session
 from consoles.sessions import session_hash
 from guests.inventory.models import Guest
 from guests.prepared import Given, Prepared, PreparedUpdate
@@ -37,9 +38,10 @@ _USED = PreparedUpdate(
 _TICKET = Prepared(
     lambda: (
         Ticket.objects.filter(token_hash=Given("token_hash", CharField()))
-        .select_related("guest__host", "guest__console_setting")
+        .annotate(session_data=Subquery(living_session().values("session_data")))  # type: ignore[no-redef]
+        .select_related("user", "guest__host", "guest__console_setting")
         .only(
-            *("host", "kind", "mode", "record"),
+            *("user", "host", "kind", "mode", "record"),
             *(f"guest__{name}" for name in ("uuid", "name", "host__name", "host__uri", "gone_at", "definition")),
             *(f"guest__console_setting__{name}" for name in ("keyboard", "record", "screen")),
         )
@@ -73,18 +75,34 @@ def mint(
     return token
 
 
-def redeem(token: str, *, user: AbstractBaseUser, session_key: str, kind: Kind, guest_id: UUID | None = None) -> Ticket:
+def look_up(token: str, session_key: str) -> Ticket | None:
+    """A ticket as it stands, with person, guest, host and setting, and as `session_data` what is stored of the session.
+
+    One query for all that a handshake has to know. It decides nothing: the person may be another one.
+    """
+    return _TICKET.first(token_hash=_hash(token), session_key=session_key, now=timezone.now())
+
+
+def redeem(
+    token: str,
+    *,
+    user: AbstractBaseUser,
+    session_key: str,
+    kind: Kind,
+    guest_id: UUID | None = None,
+    ticket: Ticket | None = None,
+) -> Ticket:
     """Use a ticket up and return it with its guest and host. One UPDATE decides, so of two redeemers one loses.
 
-    `guest_id`: the guest that the page says it shows, where it says so. Raises ConsoleRefused (4403), always with the
-    same sentence: unknown, used, expired, another person's, another session's, another kind's and another guest's
-    ticket look alike. A ticket does not follow its guest to another host (4412): a new one does.
+    `ticket`: what `look_up` just found. `guest_id`: the guest that the page says it shows, where it says so.
+    Raises ConsoleRefused (4403), always with the same sentence: unknown, used, expired, another person's, another
+    session's, another kind's and another guest's ticket look alike. A ticket does not follow its guest to another host
+    (4412): a new one does.
     """
-    token_hash = _hash(token)
-    ticket = _TICKET.first(token_hash=token_hash)
+    ticket = ticket or look_up(token, session_key)
     fits = ticket is not None and guest_id in {None, ticket.guest_id}
     if not fits or not _USED.run(
-        token_hash=token_hash,
+        token_hash=_hash(token),
         now=timezone.now(),
         user=user.pk,
         session_hash=session_hash(session_key),

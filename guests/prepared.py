@@ -75,18 +75,21 @@ def _maker(queryset: Any, compiler: Any) -> Callable[[Any], Any]:
     """How one row becomes what the queryset gives; as django.db.models.query.ModelIterable does it."""
     if queryset._iterable_class is FlatValuesListIterable:
         return itemgetter(0)
-    if queryset._iterable_class is not ModelIterable or compiler.annotation_col_map:
+    if queryset._iterable_class is not ModelIterable:
         raise TypeError("models or one column")
     columns = compiler.klass_info["select_fields"]
     own = slice(columns[0], columns[-1] + 1)
     names = [column.target.attname for column, *_ in compiler.select[own]]
     populators: Any = get_related_populators  # the stubs describe a later Django
     joined = populators(compiler.klass_info, compiler.select, DEFAULT_DB_ALIAS)
+    annotations = list((compiler.annotation_col_map or {}).items())
 
     def made(row: list[Any]) -> Any:
         instance = queryset.model.from_db(DEFAULT_DB_ALIAS, names, row[own])
         for each in joined:
             each.populate(row, instance)
+        for name, column in annotations:
+            setattr(instance, name, row[column])
         return instance
 
     return made

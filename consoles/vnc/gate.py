@@ -17,7 +17,9 @@ from django.http.cookie import parse_cookie
 from django.utils import translation
 
 from consoles.addresses import came_by_tls, from_our_origin
+from consoles.models import Ticket
 from consoles.rights import signed_in
+from consoles.tickets import look_up
 
 TICKET_PREFIX = "t."
 
@@ -34,6 +36,7 @@ class Visitor:
     session_key: str
     language: str
     token: str  # "" where they brought no ticket
+    ticket: Ticket | None  # as it stands, not redeemed, perhaps another person's
     guest_id: UUID | None  # what the page says it shows
 
 
@@ -47,14 +50,17 @@ def visitor_of(header: Message, path: str) -> Visitor:
     request.COOKIES = parse_cookie("; ".join(header.get_all("Cookie") or []))
     request.META = {"HTTP_ACCEPT_LANGUAGE": header.get("Accept-Language", "")}
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    user = signed_in(session_key)
+    token = _token(header)
+    ticket = look_up(token, session_key) if token else None
+    user = signed_in(session_key, (ticket.session_data, ticket.user) if ticket else None)
     if user is None:
         raise Forbidden("session")
     return Visitor(
         user=user,
         session_key=session_key,
         language=translation.get_language_from_request(request),
-        token=_token(header),
+        token=token,
+        ticket=ticket,
         guest_id=_guest_id(path),
     )
 

@@ -150,6 +150,7 @@ class VNCHandler(ProxyRequestHandler):  # type: ignore[misc]
                         session_key=visitor.session_key,
                         kind=Kind.VNC,
                         guest_id=visitor.guest_id,
+                        ticket=visitor.ticket,
                     )
                     visit = leaving.enter_context(
                         closing(Visit(visitor.user, ticket.guest, ticket.mode, record=ticket.record))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import BigAutoField, Exists, Q, QuerySet, UUIDField
 from django.http import Http404
@@ -70,7 +71,8 @@ def grants_of(user: User) -> QuerySet[Grant]:
 
 
 def _held_by(user_id: int | Given) -> QuerySet[Grant]:
-    return Grant.objects.filter(Q(user=user_id) | Q(group__in=Group.objects.filter(user=user_id)))
+    groups = get_user_model().groups.through.objects.filter(user=user_id).values("group")
+    return Grant.objects.filter(Q(user=user_id) | Q(group__in=groups))
 
 
 def covering(guest: Guest) -> Q:
@@ -82,7 +84,7 @@ def _covering(host_id: UUID | Given, guest_id: UUID | Given) -> Q:
     return (
         Q(scope=Scope.EVERYTHING)
         | Q(scope=Scope.HOST, host=host_id)
-        | Q(scope=Scope.TAG, tag__in=Tag.objects.filter(guests=guest_id))
+        | Q(scope=Scope.TAG, tag__in=Guest.tags.through.objects.filter(guest=guest_id).values("tag"))
         | Q(scope=Scope.GUEST, guest=guest_id)
     )
 
@@ -94,9 +96,8 @@ def grants_on(user: User, guest: Guest) -> QuerySet[Grant]:
 
 def _roles_of_one_on_one() -> QuerySet[Grant, str]:
     grants = _held_by(Given("user", BigAutoField()))
-    return grants.filter(_covering(Given("host", UUIDField()), Given("guest", UUIDField()))).values_list(
-        "role", flat=True
-    )
+    covering = _covering(Given("host", UUIDField()), Given("guest", UUIDField()))
+    return grants.filter(covering).order_by().values_list("role", flat=True)
 
 
 _ROLES = Prepared(_roles_of_one_on_one)

@@ -34,7 +34,7 @@ def record(
     user = by if by is not None and by.is_authenticated else None
     if came_with := getattr(user, "came_with", None):  # an API token (guests/access/tokens.py), named in every line
         detail["with_token"] = str(came_with)
-    return AuditRecord.objects.create(
+    line = AuditRecord(
         action=action,
         outcome=outcome,
         user_id=user.pk if user else None,
@@ -45,6 +45,8 @@ def record(
         address=address[:45],
         detail=_storable(detail),
     )
+    line.save()
+    return line
 
 
 def _storable(value: Any) -> Any:

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from consoles.close_codes import ConsoleRefused
+from consoles.console_settings import setting_read_with
 from consoles.models import Kind, Mode, Ticket
-from consoles.tickets import mint, redeem
+from consoles.rights import signed_in
+from consoles.tickets import look_up, mint, redeem
 from guests.inventory.models import Guest, Host
 from tests.consoles.conftest import Person
 
@@ -26,6 +30,36 @@ def test_a_ticket_opens_its_guest_in_its_mode(guest: Guest, person: MakePerson) 
     ana = person()
     ticket = redeem(mint_for(ana, guest), user=ana.user, session_key=ana.session_key, kind=Kind.VNC, guest_id=guest.id)
     assert (ticket.guest, ticket.guest.host, ticket.mode) == (guest, guest.host, Mode.CONTROL)
+
+
+def test_one_query_tells_all_that_a_handshake_has_to_know(
+    guest: Guest, person: MakePerson, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    ana = person("ana")
+    token, key = mint_for(ana, guest), ana.session_key
+    with django_assert_num_queries(1):
+        ticket = look_up(token, key)
+        assert ticket is not None
+        assert (ticket.user, ticket.guest, ticket.guest.host) == (ana.user, guest, guest.host)
+        assert (ticket.guest.definition, setting_read_with(ticket.guest).keyboard) == (guest.definition, "all")
+        assert signed_in(key, (ticket.session_data, ticket.user)) == ana.user
+    assert look_up("x" * 43, key) is None
+
+
+def test_a_ticket_makes_nobody_of_whom_the_session_does_not_sign_in(guest: Guest, person: MakePerson) -> None:
+    ana, rui = person("ana"), person("rui")
+    token, key = mint_for(ana, guest), rui.session_key
+    ticket = look_up(token, key)
+    assert ticket is not None
+    assert ticket.user == ana.user
+    assert signed_in(key, (ticket.session_data, ticket.user)) == rui.user
+    unknown = look_up(token, "x" * 32)
+    assert unknown is not None
+    assert signed_in("x" * 32, (unknown.session_data, unknown.user)) is None
+    Session.objects.filter(session_key=key).update(expire_date=timezone.now())
+    over = look_up(token, key)
+    assert over is not None
+    assert signed_in(key, (over.session_data, over.user)) is None
 
 
 def test_a_ticket_works_once(guest: Guest, person: MakePerson) -> None:
