@@ -95,7 +95,8 @@ def test_a_volume_in_use_is_not_deleted_and_others_are_copied_grown_and_deleted(
     assert "Done." in session.post(f"{pool}volumes/new/", name="disk.qcow2", capacity="64 MiB", format="qcow2")
     page = client.volume(pool, "disk.qcow2")
     backup = lab.uuid("backup-1")
-    lab.virsh("attach-disk", backup, str(directory / "disk.qcow2"), "vdb", "--subdriver", "qcow2", "--config")
+    seen = lab.host.layout().seen.parent / "uploads" / "disk.qcow2"
+    lab.virsh("attach-disk", backup, str(seen), "vdb", "--subdriver", "qcow2", "--config")
     try:
         refused = session.post(f"{page}delete/", confirm="disk.qcow2")
         assert "backup-1 uses it" in refused
