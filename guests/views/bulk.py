@@ -22,7 +22,7 @@ from guests.forms.migrate_form import own_disks
 from guests.inventory.models import Guest
 from guests.operations import ask, new_key, wait_for_end
 from guests.operations.models import Operation
-from guests.views.bulk_acts import BULK_ACTS, Unclear, Wish, choices
+from guests.views.bulk_acts import BULK_ACTS, Unclear, Wish, choices, refuse_unnamed
 from guests.views.guest_cards import signed_in
 
 MOST = 500
@@ -58,7 +58,10 @@ def bulk(request: HttpRequest) -> HttpResponse:
     if act.asks and guests and "sure" not in request.POST:
         return _question(request, kind, guests)
     try:
-        results = _asked(request, kind, act.wishes(kind, guests, signed_in(request), request.POST))
+        wishes = act.wishes(kind, guests, signed_in(request), request.POST)
+        if act.named:
+            refuse_unnamed([wish.guest for wish in wishes if wish.kind], request.POST.get("names", ""))
+        results = _asked(request, kind, wishes)
     except Unclear as error:
         return _question(request, kind, guests, str(error))
     deadline = time.monotonic() + WAIT_S
@@ -96,7 +99,7 @@ def _allowed(request: HttpRequest, kind: str, ids: list[UUID]) -> list[Guest]:
 def _question(request: HttpRequest, kind: str, guests: list[Guest], error: str = "") -> HttpResponse:
     """In the place of the results: which guests it would be, by name, what it does to them, and what must be typed."""
     act, by = BULK_ACTS[kind], signed_in(request)
-    if act.danger:  # nothing is typed, so those that it does not fit are known
+    if act.danger:  # nothing that is typed decides it, so those that it does not fit are known
         guests = [wish.guest for wish in act.wishes(kind, guests, by, request.POST) if wish.kind]
     context = {
         "act": act,

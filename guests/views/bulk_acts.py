@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy
 from guests.access import Action, hosts_held
 from guests.access.tagging import tag_names
 from guests.forms.migrate_form import MigrateForm
+from guests.forms.snapshot_forms import TakeSnapshotForm, free_name
 from guests.inventory.models import Guest
 from guests.operations.destinations import Destination, guests_alike, why_it_stays, why_not
+from guests.operations.snapshot_rules import NAME
 from guests.templatetags.guesthouse import state_word
 from guests.views.power_acts import ACTS, fitting_acts
 
@@ -40,13 +42,14 @@ class Unclear(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BulkAct:
-    """One act. `asks`: a question that names the guests comes first."""
+    """One act. `asks`: a question that names the guests comes first; `named`: in which their names are typed."""
 
     label: str | Promise
     action: Action
     wishes: Callable[[str, list[Guest], AbstractBaseUser, QueryDict], list[Wish]]
     asks: bool = False
     danger: str | Promise = ""  # what is lost by it
+    named: bool = False
 
 
 def _power(kind: str, guests: list[Guest], _by: AbstractBaseUser, _typed: QueryDict) -> list[Wish]:
@@ -105,6 +108,41 @@ def _migrate(_kind: str, guests: list[Guest], by: AbstractBaseUser, typed: Query
     return wishes
 
 
+def _snapshot(_kind: str, guests: list[Guest], by: AbstractBaseUser, typed: QueryDict) -> list[Wish]:
+    """Of each one, under the name that was typed or that of the moment, as its own form would ask it."""
+    name = typed.get("name", "").strip()
+    if name and not NAME.fullmatch(name):
+        raise Unclear(_("Letters, digits, dots, hyphens and underscores, at most 63, and not digits alone."))
+    wishes = []
+    for guest in guests:
+        form = TakeSnapshotForm({"name": name or free_name(guest), "description": ""}, guest=guest, by=by)
+        if form.is_valid():
+            wishes.append(Wish(guest, kind="take_snapshot", parameters=form.parameters(), before=form.before()))
+        else:
+            wishes.append(Wish(guest, " ".join(str(error) for errors in form.errors.values() for error in errors)))
+    return wishes
+
+
+def _delete(_kind: str, guests: list[Guest], _by: AbstractBaseUser, _typed: QueryDict) -> list[Wish]:
+    """Their definitions alone: which disks go with a guest is chosen on its own page, and none is forced off."""
+    return [_delete_of(guest) for guest in guests]
+
+
+def _delete_of(guest: Guest) -> Wish:
+    if guest.privileged:
+        return Wish(guest, _("not possible: it is the host itself"))
+    if guest.is_active:
+        return Wish(guest, _("It runs: shut it off first."))
+    before = {"state": guest.state, "snapshots": [one["name"] for one in guest.snapshots]}
+    return Wish(guest, kind="delete_guest", parameters={"disks": [], "force_off": False}, before=before)
+
+
+def refuse_unnamed(guests: list[Guest], typed: str) -> None:
+    """Unclear unless the names of all of these were typed, in any order."""
+    if sorted(typed.split()) != sorted(" ".join(guest.name for guest in guests).split()):
+        raise Unclear(_("Type the names of all of them, with spaces between."))
+
+
 def _tags(kind: str, guests: list[Guest], _by: AbstractBaseUser, typed: QueryDict) -> list[Wish]:
     try:
         words = frozenset(tag_names(typed.get("tags", "")))
@@ -152,6 +190,11 @@ def choices(guests: list[Guest], by: AbstractBaseUser) -> list[Choice]:
     return found
 
 
+_RESET = gettext_lazy("Like the reset button: the guest starts again at once, unsaved data in it is lost.")
+_DELETED = gettext_lazy(
+    "Their definitions, what of their memory is saved, and what is known of their snapshots go for good. Their disks "
+    "stay in their pools."
+)
 _LOST = gettext_lazy("Like pulling the plug: unsaved data in the guest is lost.")
 _FORGOTTEN = gettext_lazy("It boots anew at its next start, as after a power cut: what was open in it is lost.")
 _POWER = ("start", "start_paused", "resume", "shut_down", "pause", "reboot", "save")
@@ -159,9 +202,12 @@ BULK_ACTS: Mapping[str, BulkAct] = {
     **{kind: BulkAct(ACTS[kind].label, Action.POWER, _power) for kind in _POWER},
     "force_off": BulkAct(ACTS["force_off"].label, Action.POWER, _power, asks=True, danger=_LOST),
     "discard_saved": BulkAct(ACTS["discard_saved"].label, Action.POWER, _power, asks=True, danger=_FORGOTTEN),
+    "reset": BulkAct(ACTS["reset"].label, Action.POWER, _power, asks=True, danger=_RESET),
     "autostart_on": BulkAct(gettext_lazy("Start with the host"), Action.POWER, _autostart),
     "autostart_off": BulkAct(gettext_lazy("Do not start with the host"), Action.POWER, _autostart),
     "migrate": BulkAct(gettext_lazy("Migrate"), Action.MIGRATE, _migrate, asks=True),
+    "take_snapshot": BulkAct(gettext_lazy("Take a snapshot"), Action.DEVICES, _snapshot, asks=True),
+    "delete_guest": BulkAct(gettext_lazy("Delete"), Action.DEVICES, _delete, asks=True, danger=_DELETED, named=True),
     "tag": BulkAct(gettext_lazy("Add tags"), Action.GRANT, _tags, asks=True),
     "untag": BulkAct(gettext_lazy("Take tags away"), Action.GRANT, _tags, asks=True),
 }

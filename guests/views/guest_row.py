@@ -23,17 +23,8 @@ from guests.templatetags.guesthouse import STATE_WORDS, ago, icon, lasting, mark
 from guests.templatetags.measures import bar_svg, memory_amount, memory_unit, sparkline_svg
 from guests.units import rate_number
 from guests.views.listed_guest import ListedGuest
+from guests.views.power_acts import FITTING
 from guests.views.row_template import filled
-
-# Which acts of the list fit a state, the one with a button of its own first.
-FITTING: Mapping[str, tuple[str, ...]] = {
-    GuestState.RUNNING: ("shut_down", "reboot", "pause", "save", "force_off"),
-    GuestState.IDLE: ("shut_down", "reboot", "pause", "save", "force_off"),
-    GuestState.IN_SHUTDOWN: ("force_off",),
-    GuestState.PAUSED: ("resume", "save", "force_off"),
-    GuestState.SHUT_OFF: ("start", "start_paused"),
-    GuestState.CRASHED: ("start", "start_paused"),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ ACTS: Mapping[str, Act] = {
 }
 RUNS = ("shut_down", "pause", "reboot", "reset", "save", "force_off")
 OFF = ("start", "start_paused")
+# The one with a button of its own in the list first.
 FITTING: Mapping[str, tuple[str, ...]] = {
     GuestState.RUNNING: RUNS,
     GuestState.IDLE: RUNS,

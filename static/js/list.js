@@ -85,13 +85,19 @@ function openMenu(menu, more) {
   showMenu(menu, more);
 }
 
+// Of whichever is open. Not as a style of the element itself: htmx gives that to the element that comes in its place,
+// which the policy forbids.
+const menuPlace = new CSSStyleSheet();
+document.adoptedStyleSheets.push(menuPlace);
+
 function showMenu(menu, more) {
   menu.showPopover();
   const beside = more.getBoundingClientRect();
   const own = menu.getBoundingClientRect();
   const below = beside.bottom + 4 + own.height <= innerHeight;
-  menu.style.left = `${Math.max(8, beside.right - own.width)}px`;
-  menu.style.top = `${below ? beside.bottom + 4 : Math.max(8, beside.top - 4 - own.height)}px`;
+  const left = Math.max(8, beside.right - own.width);
+  const top = below ? beside.bottom + 4 : Math.max(8, beside.top - 4 - own.height);
+  menuPlace.replaceSync(`.gh-pop:popover-open { left: ${left}px; top: ${top}px; }`);
   [...menu.querySelectorAll("button:not([hidden], :disabled), a")].find((item) => item.checkVisibility()).focus();
 }
 

@@ -6,10 +6,11 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import findings
 from tests.browser.waiting import until
@@ -42,6 +43,8 @@ def backup(lab: Lab) -> Iterator[str]:
     for name in lab.virsh("snapshot-list", guest, "--name").split():
         lab.virsh("snapshot-delete", guest, name, "--metadata")
     for name in {CLONE, LINKED, COPY} & set(lab.virsh("list", "--all", "--name").split()):
+        with suppress(subprocess.CalledProcessError):
+            lab.virsh("destroy", name)
         lab.virsh("undefine", name)
     if lab.state("backup-1") != "shut off":
         lab.virsh("destroy", guest)
@@ -247,3 +250,76 @@ def test_a_guest_that_runs_is_kept_with_its_memory_and_copied_and_what_others_ha
     delete_with_its_disk(page, COPY)
     assert "backup-1.qcow2" in lab.virsh("vol-list", POOL)
     assert f"{COPY}-vda" not in lab.virsh("vol-list", POOL)
+
+
+SMALL = """
+<domain type='qemu'>
+  <name>{name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/><source file='{path}'/><target dev='vda' bus='virtio'/>
+    </disk>
+  </devices>
+</domain>
+"""
+
+
+def test_many_are_reset_kept_and_deleted_with_a_line_for_each(signed_in: Page, lab: Lab, backup: str) -> None:
+    page, layout = signed_in, lab.host.layout()
+    disk = layout.real / POOL / "small.img"
+    disk.write_bytes(bytes(2**20))
+    lab.virsh("define", "/dev/stdin", stdin=SMALL.format(name=CLONE, path=f"{layout.seen}/{POOL}/small.img"))
+    lab.virsh("start", CLONE)
+    page.goto("/guests/?q=backup")
+    results = page.locator("#results")
+
+    def ask(act: str) -> None:
+        """In the list, of both."""
+        for name in ("backup-1", CLONE):
+            page.get_by_role("checkbox", name=f"Select {name}").check(timeout=20_000)
+        page.get_by_role("button", name="More", exact=True).click()
+        page.locator("#bulk-more").get_by_role("button", name=act).click()
+
+    def line(name: str) -> Locator:
+        return results.locator("li", has_text=name)
+
+    expect(page.locator("tr[data-row]", has_text=CLONE)).to_contain_text("Running", timeout=20_000)
+    ask("Reset")
+    expect(line(CLONE)).to_be_visible()
+    expect(line("backup-1")).to_have_count(0)  # it is off
+    assert not findings(page)
+    results.get_by_role("button", name="Reset").click()
+    expect(line(CLONE)).to_contain_text("Done", timeout=20_000)
+
+    ask("Take a snapshot")
+    results.get_by_role("textbox", name="Name").fill("a b")
+    results.get_by_role("button", name="Take a snapshot").click()
+    expect(results.get_by_role("alert")).to_contain_text("not digits alone")
+    assert not findings(page)
+    results.get_by_role("textbox", name="Name").fill("nightly")
+    results.get_by_role("button", name="Take a snapshot").click()
+    expect(line("backup-1")).to_contain_text("Done", timeout=20_000)
+    expect(line(CLONE)).to_contain_text("of another format are: vda (raw)")
+    assert lab.virsh("snapshot-list", backup, "--name").split() == ["nightly"]
+    lab.virsh("snapshot-delete", backup, "nightly")
+
+    ask("Delete")
+    expect(line("backup-1")).to_be_visible()
+    expect(line(CLONE)).to_have_count(0)  # it runs
+    results.get_by_role("button", name="Close").click()
+    lab.virsh("destroy", CLONE)
+    expect(page.locator("tr[data-row]", has_text=CLONE)).to_contain_text("Shut off", timeout=20_000)
+    page.get_by_role("checkbox", name="Select backup-1").uncheck()
+    page.get_by_role("button", name="More", exact=True).click()
+    page.locator("#bulk-more").get_by_role("button", name="Delete").click()
+    results.get_by_role("textbox").fill("backup-1")
+    results.get_by_role("button", name="Delete").click()
+    expect(results.get_by_role("alert")).to_contain_text("Type the names of all of them")
+    assert not findings(page)
+    results.get_by_role("textbox").fill(CLONE)
+    results.get_by_role("button", name="Delete").click()
+    expect(line(CLONE)).to_contain_text("Done", timeout=20_000)
+    expect(page.locator("tr[data-row]", has_text=CLONE)).to_have_count(0, timeout=20_000)
+    assert CLONE not in lab.virsh("list", "--all", "--name").split()
+    assert disk.exists()

@@ -10,9 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from guests.access.models import Role
 from guests.access.tagging import set_tags
 from guests.audit.models import AuditRecord
+from guests.inventory.definition_json import definition_to_json
 from guests.inventory.models import Guest, Host
 from guests.operations.models import Operation
+from guests.resources import Disk
 from guests.views import bulk
+from tests.guests.inventory.values import definition
 from tests.guests.inventory_rows import GIB, grant, make_guest, make_host, person, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +85,7 @@ def test_a_row_acts_on_its_own_guest_whatever_is_ticked(host: Host, admin: Clien
     assert Operation.objects.get().guest == own
 
 
-@pytest.mark.parametrize("kind", ["reset", "set_vcpus", "", "nonsense"])
+@pytest.mark.parametrize("kind", ["rename", "clone_guest", "set_vcpus", "", "nonsense"])
 def test_refuses_kinds_that_are_not_for_many(host: Host, admin: Client, kind: str) -> None:
     assert post(admin, kind, [make_guest(host, "web-1")]).status_code == 400  # type: ignore[attr-defined]
     assert not Operation.objects.exists()
@@ -210,6 +213,75 @@ def test_many_go_to_one_host_and_those_that_do_not_fit_say_why(admin: Client) ->
     assert asked[first].before == {"host": "here", "state": "running"}
     post(admin, "migrate", [off], sure="1", to="there", shared="on")
     assert Operation.objects.get(guest=off).parameters["to"] == "there"
+
+
+QCOW2 = definition_to_json(definition(disks=(Disk("vda", "disk", "virtio", "file", "/guests/a.qcow2", "qcow2"),)))
+RAW = definition_to_json(definition())
+
+
+def test_a_reset_of_many_is_asked_once_more_and_of_those_that_run(host: Host, admin: Client) -> None:
+    running, off = make_guest(host, "running"), make_guest(host, "off", state="shut-off")
+    question = text_of(post(admin, "reset", [running, off]))
+    assert "Like the reset button" in question and f'value="{off.pk}"' not in question
+    assert not Operation.objects.exists()
+    post(admin, "reset", [running, off], sure="1")
+    assert [(o.guest, o.kind) for o in Operation.objects.all()] == [(running, "reset")]
+
+
+def test_snapshots_of_many_have_one_name_and_those_that_can_have_none_say_why(admin: Client) -> None:
+    host = make_host(driver="QEMU")
+    web, db = make_guest(host, "web", definition=QCOW2), make_guest(host, "db", state="shut-off", definition=QCOW2)
+    raw = make_guest(host, "raw", definition=RAW)
+    guests = [web, db, raw]
+    assert 'name="name"' in text_of(post(admin, "take_snapshot", guests))
+    refused = post(admin, "take_snapshot", guests, sure="1", name="no/name")
+    assert refused.status_code == 422 and "not digits alone" in text_of(refused)  # type: ignore[attr-defined]
+    assert not Operation.objects.exists()
+    response = admin.post(
+        "/guests/bulk/",
+        {"kind": "take_snapshot", "guest": [str(g.pk) for g in guests], "sure": "1", "name": "before-update"},
+        headers={"HX-Request": "true"},
+    )
+    assert "Snapshots are kept inside qcow2 disks; of another format are" in text_of(response)
+    asked = {o.guest: (o.kind, o.parameters["name"], o.before) for o in Operation.objects.all()}
+    assert asked == {
+        web: ("take_snapshot", "before-update", {"state": "running"}),
+        db: ("take_snapshot", "before-update", {"state": "shut-off"}),
+    }
+    post(admin, "take_snapshot", [web], sure="1", key="another")
+    assert Operation.objects.filter(guest=web).order_by("asked_at").last().parameters["name"].startswith("20")  # type: ignore[union-attr]
+
+
+def test_many_are_deleted_by_their_names_without_their_disks_and_none_that_runs(host: Host, admin: Client) -> None:
+    one, two = (make_guest(host, name, state="shut-off", definition=QCOW2) for name in ("one", "number two"))
+    running = make_guest(host, "running")
+    guests = [one, two, running]
+    question = text_of(post(admin, "delete_guest", guests))
+    assert "Their disks stay in their pools." in question and f'value="{running.pk}"' not in question
+    for names in ("", "one", "one number two running"):
+        refused = post(admin, "delete_guest", guests, sure="1", names=names)
+        assert refused.status_code == 422 and "Type the names of all" in text_of(refused)  # type: ignore[attr-defined]
+    assert not Operation.objects.exists()
+    response = admin.post(
+        "/guests/bulk/",
+        {"kind": "delete_guest", "guest": [str(g.pk) for g in guests], "sure": "1", "names": "number two one"},
+        headers={"HX-Request": "true"},
+    )
+    assert "It runs: shut it off first." in text_of(response)
+    asked = {o.guest: (o.kind, o.parameters) for o in Operation.objects.all()}
+    assert asked == {guest: ("delete_guest", {"disks": [], "force_off": False}) for guest in (one, two)}
+
+
+def test_an_operator_resets_many_but_neither_deletes_nor_takes_snapshots(host: Host) -> None:
+    user, guest = person("op"), make_guest(host, "web", definition=QCOW2)
+    grant(user, Role.OPERATOR, host=host)
+    client = signed_in(user)
+    for kind in ("take_snapshot", "delete_guest"):
+        assert post(client, kind, [guest], sure="1", names="web").status_code == 403  # type: ignore[attr-defined]
+        assert f'value="{kind}"' not in text_of(client.get("/guests/"))
+    assert not Operation.objects.exists()
+    post(client, "reset", [guest], sure="1")
+    assert Operation.objects.get().kind == "reset"
 
 
 def test_nobody_brings_guests_to_a_host_that_they_do_not_administrate(host: Host) -> None:
