@@ -16,6 +16,7 @@ ROOMS = [
     "tests/guests/audit",  # the chain's trigger and lock, append-only, twenty writers (F5)
     "tests/guests/access",  # constraints on grants, sets, announcements
     "tests/guests/inventory",  # projection, leases, samples
+    "tests/guests/test_prepared.py",  # what the ORM wrote once
     "tests/guests/operations/test_queue.py",  # one row for one key
     "tests/consoles/test_tickets.py",  # of many redeemers one wins
     "tests/consoles/test_sessions.py",
