@@ -124,13 +124,13 @@ def _tell_until_over(
         thread.join(LOOK_SECONDS)
 
 
-def volume_reached(task: HostTask, name: str, *, there: bool, pool: str = "pool") -> bool | None:
+def volume_reached(task: HostTask, name: str, *, there: bool) -> bool | None:
     """Whether a volume is there (or not) as wanted; None where the host does not tell in time."""
 
     def look() -> bool:
         with task.own_connection() as connection:
             try:
-                get_volume(connection, UUID(str(task.parameters[pool])), name)
+                get_volume(connection, UUID(str(task.parameters["pool"])), name)
             except StorageNotFound:
                 return False
             return True

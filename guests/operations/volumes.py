@@ -16,6 +16,7 @@ from guests.hypervisor.pools import get_pool
 from guests.inventory.storage import Pool, Volume, keep_format, looks_otherwise
 from guests.inventory.volume_uses import overlays_of, twins_of, uses_of, uses_on
 from guests.operations.given_volumes import claim_key, is_promised
+from guests.operations.half_made import making
 from guests.operations.host_kinds import HostOperationKind, HostTask, register_host
 from guests.operations.models import OperationState, VolumeClaim
 from guests.operations.storage_task import (
@@ -105,13 +106,14 @@ def _clone(task: HostTask) -> dict[str, Any]:
         if now.allocation_bytes > target.available_bytes:
             raise OperationRefused(_("The pool has less space than that."), field="to_pool")
         task.progress.sending()
-        lasting(
-            task,
-            lambda: writing.clone_volume(
-                connection, pool.uuid, volume.name, target.uuid, name, volume.format, whole=is_always_whole(target)
-            ),
-            lambda other: _far(other, target.uuid, name, now.allocation_bytes),
-        )
+        with making(task.progress, connection, (target.uuid, name)):
+            lasting(
+                task,
+                lambda: writing.clone_volume(
+                    connection, pool.uuid, volume.name, target.uuid, name, volume.format, whole=is_always_whole(target)
+                ),
+                lambda other: _far(other, target.uuid, name, now.allocation_bytes),
+            )
         keep_format(task.inventory.lease, target.uuid, name, volume.format)
     return _after(target, name)
 
@@ -164,9 +166,12 @@ def _after(pool: Pool, name: str) -> dict[str, Any]:
 
 
 def _made(task: HostTask) -> bool | None:
-    return volume_reached(
-        task, str(task.parameters["name"]), there=True, pool="to_pool" if "to_pool" in task.parameters else "pool"
-    )
+    return volume_reached(task, str(task.parameters["name"]), there=True)
+
+
+def _copied_nothing(_task: HostTask) -> bool:
+    """A copy is written down before (`half_made`), and taken away where nobody saw its end: it may not be whole."""
+    return False
 
 
 def _deleted(task: HostTask) -> bool | None:
@@ -205,7 +210,7 @@ CLONE_VOLUME = register_host(
         gettext_lazy("Copy a volume"),
         Action.STORAGE,
         _clone,
-        reached=_made,
+        reached=_copied_nothing,
         words=words_of,
         facts=volume_facts,
         about=_about_volume,

@@ -71,6 +71,19 @@ def test_the_volumes_that_it_had_made_are_deleted_and_this_is_told(
     assert record.detail["after"] == {"deleted": ["images/new-1-seed.iso", "images/new-1.qcow2"], "remains": []}
 
 
+def test_a_copy_of_a_volume_that_may_not_be_whole_goes_and_one_that_was_not_begun_did_not_happen(
+    host: Host, host_xml: HostXml, start_worker: Callable[..., RunningWorker]
+) -> None:
+    pool = host_xml.add_pool("images", "a.img", "half.img", "stood-there.img")
+    asked = {"pool": str(pool), "volume": "a.img", "to_pool": str(pool)}
+    begun = left_behind(host, pool, "half.img", kind="clone_volume", name="half.img", **asked)
+    waited = left_behind(host, pool, kind="clone_volume", name="stood-there.img", **asked)
+    worker = start_worker({"alpha": host_xml.uri})
+    assert ended(begun).after["deleted"] == ["images/half.img"]
+    assert (begun.state, ended(waited).state, waited.after) == ("failed", "failed", {})
+    assert volumes(worker) == {"a.img", "stood-there.img"}
+
+
 def test_what_a_guest_uses_by_now_or_another_volume_lies_over_remains(
     host: Host, host_xml: HostXml, start_worker: Callable[..., RunningWorker]
 ) -> None:
