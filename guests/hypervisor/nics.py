@@ -116,6 +116,10 @@ def _set(element: etree._Element, nic: NIC, *, source_too: bool) -> None:
         element.set("type", nic.kind)
         if nic.kind in SOURCES:
             etree.SubElement(element, "source", {SOURCES[nic.kind]: nic.source})
+    elif nic.kind == "network" and element.get("type") != "network":
+        # A running one tells the bridge that its network gave it; sent back as that, libvirt forgets the network.
+        element.set("type", "network")
+        _child(element, "source").attrib.pop("bridge", None)
     _child(element, "link").set("state", "up" if nic.link_up else "down")
     for old in element.findall("bandwidth"):
         element.remove(old)

@@ -85,6 +85,14 @@ class Terminal:
     def expect(self, text: bytes, seconds: float = 20) -> None:
         until(lambda: text in self.received, seconds, f"{text!r} on the text console")
 
+    def wait_for_shell(self, seconds: float = 60) -> None:
+        """Press Enter until there is a prompt: what is typed before the shell has its terminal is lost."""
+        deadline = time.monotonic() + seconds
+        while b"# " not in self.received:
+            assert time.monotonic() < deadline, "no prompt on the text console"
+            self.stream.send(b"\r")
+            time.sleep(0.3)
+
     def answer_to(self, command: str, seconds: float = 20) -> str:
         """What a shell prints for a command, between two marks that its echo does not contain."""
         self.received.clear()

@@ -61,6 +61,7 @@ def test_a_nic_comes_loses_its_link_and_goes_while_the_guest_runs(lab: Lab, conn
     add_nic(connection, uuid, nic, live=True)
     terminal = Terminal(connection, uuid, force=True)
     try:
+        terminal.wait_for_shell()
         inside = f"cat /sys/class/net/*/address | grep -c {MAC}"
         until(lambda: terminal.answer_to(inside, 30) == "1", 60, "the NIC in the guest")
         found = get_guest(connection, uuid)
@@ -74,7 +75,8 @@ def test_a_nic_comes_loses_its_link_and_goes_while_the_guest_runs(lab: Lab, conn
         until(lambda: terminal.answer_to(carrier, 30) == "1", 20, "the link in the guest")
         for up in (False, True):
             change_nic(connection, uuid, MAC, replace(nic, link_up=up), live=True)
-            assert live_nic(connection, uuid).link_up is up
+            now = live_nic(connection, uuid)
+            assert (now.link_up, now.kind, now.source) == (up, source.kind, source.source)
             until(lambda up=up: terminal.answer_to(carrier, 30) == str(int(up)), 20, f"the link {up} in the guest")
 
         limited = replace(nic, inbound_kib=1024, outbound_kib=512)
