@@ -52,20 +52,29 @@ def worker(host: Host, settings: Any, tmp_path: Path) -> Iterator[Callable[[byte
     listener.bind(str(socket_of("me")))
     listener.listen()
     asked: list[Any] = []
+    threads: list[threading.Thread] = []
 
     def serve(answer: bytes) -> list[Any]:
         def run() -> None:
-            with listener.accept()[0] as peer:
+            try:
+                peer, _address = listener.accept()
+            except OSError:
+                return  # nobody came until the end
+            with peer:
                 question, content = read_line(peer)
                 while question["ask"] == "write" and (more := peer.recv(1 << 20)):
                     content += more
                 asked.append((question, content))
                 peer.sendall(answer)
 
-        threading.Thread(target=run, daemon=True).start()
+        threads.append(threading.Thread(target=run, daemon=True))
+        threads[-1].start()
         return asked
 
     yield serve
+    listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for somebody to come
+    for thread in threads:
+        thread.join(10)
     listener.close()
 
 
