@@ -11,7 +11,7 @@ from ninja import NinjaAPI
 from ninja.operation import Operation
 from pydantic import BaseModel, Field
 
-from dashboard.api import asking, errors, guests, hosts, operations
+from dashboard.api import asking, errors, guest_settings, guests, hosts, operations, plugged_memory
 from dashboard.api.errors import ErrorAnswer
 from guests.access.tokens import Ability, token_of
 
@@ -66,7 +66,7 @@ def welcome(request: HttpRequest) -> Welcome:
     )
 
 
-for room in (guests, asking, operations, hosts):
+for room in (guests, asking, plugged_memory, guest_settings, operations, hosts):
     api.add_router("", room.router)
 
 

@@ -12,20 +12,23 @@ from ninja import P, Query, QueryEx, Router
 from pydantic import BaseModel, Field
 
 from dashboard.api.errors import ErrorAnswer
-from dashboard.api.shapes import DefinitionShape, DiskUse, GuestShape, NICUse, Samples, WholeGuest
+from dashboard.api.shapes import DefinitionShape, DiskUse, GuestShape, NICUse, Samples, SnapshotShape, WholeGuest
 from guests.access import Action, guest_for, may, role_on
+from guests.inventory.addresses import GuestAddresses
 from guests.inventory.models import Guest
 from guests.resources import GuestState
+from guests.views.addresses_shown import told_addresses
 from guests.views.find import cleaned, found_by
 from guests.views.guest_list import GuestListing
 from guests.views.list_query import PAGE_SIZE, SORTS, ListQuery
+from guests.views.plugged_rows import plugged_card
 from guests.views.power_acts import fitting_acts
 
 router = Router(tags=["Guests"])
 Sort = StrEnum("Sort", [(sign + key, sign + key) for key in SORTS for sign in ("", "-")])  # type: ignore[misc]
 LIST_ANSWERS = {frozenset({401, 422, 429}): ErrorAnswer}
 ONE_ANSWERS = {frozenset({401, 404, 422, 429}): ErrorAnswer}
-NOT_SHOWN = ("definition", "next_boot", "disk_usage", "nic_usage", "cpu_history")
+NOT_SHOWN = ("definition", "next_boot", "disk_usage", "nic_usage", "cpu_history", "snapshots")
 
 
 class GuestFilters(BaseModel):
@@ -99,6 +102,8 @@ def show_guest(request: HttpRequest, guest_id: UUID) -> WholeGuest:
         next_boot=DefinitionShape.of(guest, guest.next_boot),
         disk_use=[DiskUse(**used) for used in guest.disk_usage],
         nic_use=[NICUse(**used) for used in guest.nic_usage],
+        addresses=told_addresses(guest, GuestAddresses.objects.filter(guest=guest).first()),
+        snapshots=[SnapshotShape(**snapshot) for snapshot in guest.snapshots],
         role=role_on(request.user, guest),
         acts=_acts(request, guest) if not silent else [],
     )
@@ -113,4 +118,9 @@ def show_samples(request: HttpRequest, guest_id: UUID) -> Samples:
 def _acts(request: HttpRequest, guest: Guest) -> list[str]:
     acts = list(fitting_acts(guest)) if may(request.user, Action.POWER, guest) else []
     resizable = guest.gone_at is None and may(request.user, Action.RESIZE, guest)
-    return [*acts, *(["memory", "vcpus"] if resizable else [])]
+    return [*acts, *(["memory", "vcpus", "settings"] if resizable else []), *_plugging(guest, resizable=resizable)]
+
+
+def _plugging(guest: Guest, *, resizable: bool) -> list[str]:
+    card = plugged_card(guest)
+    return ["plug_memory"] if resizable and card.is_possible and card.has_room else []

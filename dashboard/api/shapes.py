@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 from guests import resources
 from guests.inventory.definition_json import definition_from_json
 from guests.inventory.models import Guest
-from guests.resources import NIC, Disk, Graphics, GuestState
+from guests.resources import NIC, Disk, Graphics, GuestState, Hotplug
+from guests.views.addresses_shown import ToldAddress
 from guests.views.guest_row import pending_words
 
 
@@ -61,6 +62,7 @@ class GuestShape(BaseModel):
     gone_at: datetime | None = Field(description="Since when its host has it no more.")
     persistent: bool
     autostart: bool
+    saved: bool = Field(description="Its memory is saved to disk: it goes on from there when it is started.")
     privileged: bool = Field(description="The host itself (Xen's Domain-0): it has no power switch.")
     conflict: bool = Field(description="The same libvirt UUID stands on another host, too.")
     virtualisation: str
@@ -94,6 +96,7 @@ class GuestShape(BaseModel):
             gone_at=guest.gone_at,
             persistent=guest.persistent,
             autostart=guest.autostart,
+            saved=guest.saved,
             privileged=guest.privileged,
             conflict=guest.conflict,
             virtualisation=guest.virtualisation,
@@ -148,6 +151,7 @@ class DefinitionShape(BaseModel):
     nics: list[NIC]
     text_consoles: list[ConsoleShape]
     graphics: list[Graphics]
+    hotplug: Hotplug = Field(description="Room for memory beyond the maximum, and what is plugged in.")
 
     @classmethod
     def of(cls, guest: Guest, found: dict[str, Any] | None) -> Self | None:
@@ -177,6 +181,7 @@ class DefinitionShape(BaseModel):
                 for console in definition.text_consoles
             ],
             graphics=list(definition.graphics),
+            hotplug=definition.hotplug,
         )
 
 
@@ -202,6 +207,19 @@ class NICUse(BaseModel):
     sent_rate: float | None = None
 
 
+class SnapshotShape(BaseModel):
+    """One snapshot of a guest."""
+
+    name: str
+    description: str
+    parent: str = Field(description="The snapshot that it was taken from; empty for the first of a tree.")
+    made_at: datetime
+    state: GuestState = Field(description="What the guest did then.")
+    memory: bool = Field(description="Whether it keeps memory, too.")
+    external: bool = Field(description="Made outside, in files of its own: it is shown only.")
+    current: bool
+
+
 class WholeGuest(GuestShape):
     """A guest as its page shows it."""
 
@@ -209,6 +227,10 @@ class WholeGuest(GuestShape):
     next_boot: DefinitionShape | None = Field(description="What the next boot takes; null for a transient guest.")
     disk_use: list[DiskUse]
     nic_use: list[NICUse]
+    addresses: list[ToldAddress] = Field(
+        description="A guest's agent and its host are asked only while somebody looks at its page; `at` says when."
+    )
+    snapshots: list[SnapshotShape]
     role: str | None = Field(description="What this token may here: watcher, or operator.")
     acts: list[str] = Field(description="What can be asked of it now, in its state, with this token.")
 

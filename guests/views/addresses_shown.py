@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -14,6 +15,8 @@ from guests.inventory.models import Guest
 from guests.inventory.networks import leases_of
 from guests.resources import AddressSource
 from guests.templatetags.guesthouse import ago
+
+LEASE = "lease"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +36,55 @@ class AddressesShown:
     note: str = ""
 
 
-def addresses_shown(guest: Guest, row: GuestAddresses | None) -> AddressesShown:
-    """Link-local ones last. Nothing of a guest's earlier life."""
-    told: dict[tuple[str, str], dict[str, list[str]]] = {}
-    macs = {nic["mac"].lower() for nic in guest.definition.get("nics", [])}
-    is_of_now = row is not None and guest.is_active and row.domain_id == guest.domain_id
-    readings = row.readings if row is not None and is_of_now else {}
-    words = {AddressSource.AGENT: _("guest agent %(ago)s"), AddressSource.ARP: _("neighbours of the host %(ago)s")}
+@dataclass(frozen=True, slots=True)
+class ToldAddress:
+    """One address, as one source told it."""
+
+    mac: str
+    interface: str  # as the guest calls it; "" where nobody in it was asked
+    address: str
+    told_by: str  # agent, arp, lease
+    at: datetime | None  # None of leases: they hold until they are given back
+
+
+def told_addresses(guest: Guest, row: GuestAddresses | None) -> list[ToldAddress]:
+    """All that is known. Nothing of a guest's earlier life. One query for the leases."""
+    readings = _readings(guest, row)
+    found = []
     for source in AddressSource:
         reading = readings.get(source, {})
-        when = ago(datetime.fromtimestamp(reading.get("at", 0), UTC))
+        at = datetime.fromtimestamp(reading.get("at", 0), UTC)
         for mac, address, interface in reading.get("addresses", []):
-            where = ("mac", mac) if mac in macs else ("inside", interface)
-            told.setdefault(where, {}).setdefault(address, []).append(words[source] % {"ago": when})
+            found.append(ToldAddress(mac, interface, address, source.value, at))
     for mac, addresses in leases_of(guest).items():
-        for address in addresses:
-            told.setdefault(("mac", mac), {}).setdefault(address, []).append(_("DHCP lease"))
-    shown = AddressesShown(note=_note(guest, readings.get(AddressSource.AGENT, {}).get("problem")))
+        found += [ToldAddress(mac, "", address, LEASE, None) for address in addresses]
+    return found
+
+
+def addresses_shown(guest: Guest, row: GuestAddresses | None) -> AddressesShown:
+    """Link-local ones last."""
+    told: dict[tuple[str, str], dict[str, list[str]]] = {}
+    macs = {nic["mac"].lower() for nic in guest.definition.get("nics", [])}
+    words = {
+        AddressSource.AGENT: _("guest agent %(ago)s"),
+        AddressSource.ARP: _("neighbours of the host %(ago)s"),
+        LEASE: _("DHCP lease"),
+    }
+    for one in told_addresses(guest, row):
+        where = ("mac", one.mac) if one.mac in macs or one.told_by == LEASE else ("inside", one.interface)
+        line = words[one.told_by] % {"ago": ago(one.at)} if one.at else words[one.told_by]
+        told.setdefault(where, {}).setdefault(one.address, []).append(line)
+    shown = AddressesShown(note=_note(guest, _readings(guest, row).get(AddressSource.AGENT, {}).get("problem")))
     for (kind, key), found in told.items():
         lines = [AddressShown(address, ", ".join(found[address])) for address in _sorted(found)]
         (shown.by_mac if kind == "mac" else shown.inside)[key] = lines
     return shown
+
+
+def _readings(guest: Guest, row: GuestAddresses | None) -> dict[str, Any]:
+    """By source; of the life that the guest has now."""
+    is_of_now = row is not None and guest.is_active and row.domain_id == guest.domain_id
+    return row.readings if row is not None and is_of_now else {}
 
 
 def _sorted(addresses: Iterable[str]) -> list[str]:

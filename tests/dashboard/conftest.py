@@ -61,7 +61,7 @@ def site(db: None) -> Site:
         "description": "",
         "parent": "",
         "made_at": int(now.timestamp()),
-        "state": "shut off",
+        "state": "shut-off",
         "memory": False,
         "external": False,
         "current": True,

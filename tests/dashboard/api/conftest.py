@@ -29,9 +29,12 @@ class Program:
         return self.client.get(f"/api/v1{path}", **options)
 
     def post(self, path: str, asked: Any = None, **headers: str) -> Any:
+        return self.send("POST", path, asked, **headers)
+
+    def send(self, method: str, path: str, asked: Any = None, **headers: str) -> Any:
         body = asked if isinstance(asked, str) else json.dumps(asked)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.post(f"/api/v1{path}", body, content_type="application/json", headers=named)
+        return self.client.generic(method, f"/api/v1{path}", body, content_type="application/json", headers=named)
 
 
 @pytest.fixture

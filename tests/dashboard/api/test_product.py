@@ -100,6 +100,6 @@ def test_the_api_keeps_to_its_document_whatever_is_sent(tmp_path: Path, served: 
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    assert "Tested: 13" in done.stdout
+    assert "Tested: 17" in done.stdout
     log = served.product.log.read_text(errors="replace")
     assert "Traceback" not in log, log[-4000:]

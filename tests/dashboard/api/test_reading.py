@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from guests.inventory.addresses import GuestAddresses
 from guests.inventory.definition_json import definition_to_json
 from guests.inventory.models import Guest, Host, Tag
 from guests.operations.models import Operation
@@ -146,7 +147,7 @@ def test_one_guest_is_told_live_and_for_the_next_boot(site: Site, program: Progr
     assert told["tags"] == ["front"]
     assert (told["role"], told["acts"]) == (
         "operator",
-        ["shut_down", "pause", "reboot", "reset", "save", "force_off", "memory", "vcpus"],
+        ["shut_down", "pause", "reboot", "reset", "save", "force_off", "memory", "vcpus", "settings"],
     )
 
 
@@ -226,3 +227,19 @@ def test_operations_are_listed_filtered_and_told(site: Site, program: Programs) 
     assert (told["state"], told["is_over"], told["guest_name"], told["cancellable"]) == ("done", True, "web-1", False)
     assert came.get(f"/operations/{mine.pk}?wait=0.1").json()["cancellable"] is True
     assert error_of(came.get(f"/operations/{mine.pk}?wait=3"), 422)["field"] == "wait"
+
+
+def test_a_guest_tells_its_addresses_and_snapshots(site: Site, program: Programs) -> None:
+    mac, now = site.web.definition["nics"][0]["mac"], timezone.now()
+    agent = {"at": now.timestamp(), "problem": "", "addresses": [[mac, "192.0.2.7", "eth0"]]}
+    GuestAddresses.objects.create(
+        guest=site.web, wanted_at=now, domain_id=site.web.domain_id, readings={"agent": agent}
+    )
+    told = program("watcher").get(f"/guests/{site.web.pk}").json()
+    (address,) = told["addresses"]
+    assert (address["mac"], address["address"], address["interface"]) == (mac, "192.0.2.7", "eth0")
+    assert address["told_by"] == "agent"
+    assert abs(datetime.fromisoformat(address["at"]) - now) < timedelta(seconds=1)
+    (snapshot,) = told["snapshots"]
+    assert (snapshot["name"], snapshot["current"], snapshot["memory"]) == ("before-the-upgrade", True, False)
+    assert told["saved"] is False
