@@ -17,7 +17,7 @@ test-fast: ## without real guests and without a browser
 	@deploy/prepare.sh test
 	@deploy/check.sh fast
 
-test-xen: ## against a real Xen host in QEMU (root; its first build takes minutes)
+test-xen: ## against a real Xen host, and a whole Debian, in QEMU (root; the first build takes minutes)
 	@deploy/prepare.sh xen
 	@.venv/bin/pytest -m xen tests
 
