@@ -165,11 +165,13 @@ class HintHub:
             self._viewers.discard(viewer)
 
     def stop(self) -> None:
-        """End the thread; sockets stay as they are."""
+        """End the thread; sockets stay as they are, and the next one begins a new thread."""
         self._stopping = True
         self._wake.set()
         if self._thread:
             self._thread.join(timeout=5)
+            if not self._thread.is_alive():
+                self._thread, self._stopping = None, False
 
     def _hear(self, moved: dict[Feed, int]) -> None:
         with self._lock:

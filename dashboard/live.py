@@ -65,4 +65,5 @@ async def _send_hints(viewer: Viewer, send: Send) -> None:
         await send({"type": "websocket.send", "text": json.dumps(message, separators=(",", ":"))})
 
 
-websocket_urlpatterns: list[Any] = [path("ws/live/", cast("Any", LiveHints()))]
+hints = LiveHints()
+websocket_urlpatterns: list[Any] = [path("ws/live/", cast("Any", hints))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
+from dashboard.live import hints
 from dashboard.status.models import StatusPage
 from guests.access import Grant
 from guests.hypervisor.domain_xml import parse_definition
@@ -46,6 +47,13 @@ class Site:
         if who != "anonymous":
             client.force_login(self.people[who], backend=BACKEND)
         return client
+
+
+@pytest.fixture(autouse=True)
+def no_live_hints_left() -> Iterator[None]:
+    """The hub of the web process reads the database from its first socket on: not after the test."""
+    yield
+    hints.hub.stop()
 
 
 @pytest.fixture

@@ -157,6 +157,7 @@ def relay(transactional_db: None, rfb_server: RFBServer, settings: Settings) -> 
         yield running
         for browser in running.browsers:
             browser.shutdown()
+        door.shutdown(socket.SHUT_RDWR)  # wakes who waits for the next browser
         server.stop()
         sessions.stop()
         feed.stop()

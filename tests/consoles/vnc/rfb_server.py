@@ -58,6 +58,8 @@ class RFBServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for the next one
         self.listener.close()
         self.drop_clients()
 
