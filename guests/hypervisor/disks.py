@@ -6,7 +6,6 @@ that were found in a pool of the host: nothing here takes a path from a person.
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import libvirt
@@ -17,8 +16,8 @@ from guests.errors import OperationRefused
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.reading import find_domain
-from guests.hypervisor.redefining import define_again, next_boot_tree
-from guests.hypervisor.xml_document import UnreadableDefinition, attribute, parse_document
+from guests.hypervisor.redefining import define_again, devices_of, live_tree, next_boot_tree
+from guests.hypervisor.xml_document import attribute
 from guests.resources import Disk
 
 LIVE, FORCE = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE
@@ -28,7 +27,7 @@ SOURCES = {"file": "file", "block": "dev"}  # kinds that can be asked for, and w
 def add_disk(c: Connection, uuid: UUID, disk: Disk, *, live: bool) -> None:
     """Attach a disk or a drive to what runs (`live`), or to the next boot."""
     if live:
-        domain, root = _live_tree(c, uuid)
+        domain, root = live_tree(c, uuid)
         element = disk_element(disk, root)
         controller = _missing_controller(root, disk)
         with translated_errors(domain.name()):
@@ -37,9 +36,7 @@ def add_disk(c: Connection, uuid: UUID, disk: Disk, *, live: bool) -> None:
             domain.attachDeviceFlags(_text(element), LIVE)
         return
     domain, root = next_boot_tree(c, uuid)
-    devices = root.find("devices")
-    if devices is None:
-        devices = etree.SubElement(root, "devices")
+    devices = devices_of(root)
     controller = _missing_controller(root, disk)
     if controller is not None:
         devices.append(controller)
@@ -50,7 +47,7 @@ def add_disk(c: Connection, uuid: UUID, disk: Disk, *, live: bool) -> None:
 def remove_disk(c: Connection, uuid: UUID, target: str, *, live: bool) -> None:
     """Detach a disk. Live this asks the guest, which lets go of it a moment later, or never."""
     if live:
-        domain, root = _live_tree(c, uuid)
+        domain, root = live_tree(c, uuid)
         with translated_errors(domain.name()):
             domain.detachDeviceFlags(_text(_the_one(root, target, domain.name())), LIVE)
         return
@@ -72,7 +69,7 @@ def change_medium(c: Connection, uuid: UUID, drive: Disk, *, live: bool, force: 
         _set_source(_the_one(root, drive.target, domain.name()), drive)
         define_again(c, domain, root)
         return
-    domain, root = _live_tree(c, uuid)
+    domain, root = live_tree(c, uuid)
     element = _the_one(root, drive.target, domain.name())
     _set_source(element, drive)
     try:
@@ -103,16 +100,6 @@ def disk_capacity(c: Connection, uuid: UUID, target: str) -> int:
     with translated_errors(domain.name()):
         capacity, _allocation, _physical = domain.blockInfo(target)
     return int(capacity)
-
-
-def _live_tree(c: Connection, uuid: UUID) -> tuple[Any, etree._Element]:
-    domain = find_domain(c, uuid)
-    with translated_errors(domain.name()):
-        xml = domain.XMLDesc(0)
-    try:
-        return domain, parse_document(xml)
-    except UnreadableDefinition as error:
-        raise OperationRefused(_("The definition of this guest cannot be read."), detail=str(error)) from error
 
 
 def _the_one(root: etree._Element, target: str, guest: str) -> etree._Element:

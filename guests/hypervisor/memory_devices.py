@@ -6,7 +6,6 @@ virtio-mem device as current memory, which the balloon would then give beside it
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import libvirt
@@ -19,8 +18,7 @@ from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.memory_room import set_amount
 from guests.hypervisor.memory_xml import kib_at, parse_hotplug
 from guests.hypervisor.reading import find_domain
-from guests.hypervisor.redefining import define_again, next_boot_tree
-from guests.hypervisor.xml_document import UnreadableDefinition, parse_document
+from guests.hypervisor.redefining import define_again, devices_of, live_tree, next_boot_tree
 from guests.resources import MemoryDevice
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -37,7 +35,7 @@ def plug_in(c: Connection, uuid: UUID, device: MemoryDevice, *, live: bool) -> N
             domain.attachDeviceFlags(etree.tostring(device_element(device), encoding="unicode"), LIVE)
         return
     domain, root = next_boot_tree(c, uuid)
-    _devices(root).append(device_element(device))
+    devices_of(root).append(device_element(device))
     _count(root, device, 1)
     define_again(c, domain, root)
 
@@ -45,7 +43,7 @@ def plug_in(c: Connection, uuid: UUID, device: MemoryDevice, *, live: bool) -> N
 def request(c: Connection, uuid: UUID, name: str, kib: int, *, live: bool) -> None:
     """How much of a virtio-mem device the guest should take; live it does so a moment later, or never."""
     if live:
-        domain, root = _live_tree(c, uuid)
+        domain, root = live_tree(c, uuid)
         found = _the_one(root, name, domain.name())
         _set_requested(found, kib)
         with translated_errors(domain.name()):
@@ -61,7 +59,7 @@ def take_out(c: Connection, uuid: UUID, name: str, *, live: bool) -> bool:
     at once. NotSupported where the hypervisor never takes out such a device of a running guest.
     """
     if live:
-        domain, root = _live_tree(c, uuid)
+        domain, root = live_tree(c, uuid)
         found = _the_one(root, name, domain.name())
         try:
             with translated_errors(domain.name()):
@@ -81,7 +79,7 @@ def take_out(c: Connection, uuid: UUID, name: str, *, live: bool) -> bool:
         return True
     domain, root = next_boot_tree(c, uuid)
     device = next((device for device in parse_hotplug(root).devices if device.name == name), None)
-    _devices(root).remove(_the_one(root, name, domain.name()))
+    devices_of(root).remove(_the_one(root, name, domain.name()))
     if device is not None:
         _count(root, device, -1)
     define_again(c, domain, root)
@@ -124,21 +122,6 @@ def _set_requested(element: etree._Element, kib: int) -> None:
         raise OperationRefused(_("Only virtio-mem is given in parts."))
     requested.set("unit", "KiB")
     requested.text = str(kib)
-
-
-def _devices(root: etree._Element) -> etree._Element:
-    found = root.find("devices")
-    return etree.SubElement(root, "devices") if found is None else found
-
-
-def _live_tree(c: Connection, uuid: UUID) -> tuple[Any, etree._Element]:
-    domain = find_domain(c, uuid)
-    with translated_errors(domain.name()):
-        xml = domain.XMLDesc(0)
-    try:
-        return domain, parse_document(xml)
-    except UnreadableDefinition as error:
-        raise OperationRefused(_("The definition of this guest cannot be read."), detail=str(error)) from error
 
 
 def _the_one(root: etree._Element, name: str, guest: str) -> etree._Element:

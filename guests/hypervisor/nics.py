@@ -16,8 +16,8 @@ from guests.errors import OperationRefused
 from guests.hypervisor.connection import Connection
 from guests.hypervisor.failures import translated_errors
 from guests.hypervisor.reading import find_domain
-from guests.hypervisor.redefining import define_again, next_boot_tree
-from guests.hypervisor.xml_document import UnreadableDefinition, attribute, parse_document
+from guests.hypervisor.redefining import define_again, devices_of, live_tree, next_boot_tree
+from guests.hypervisor.xml_document import attribute
 from guests.resources import NIC
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -32,10 +32,7 @@ def add_nic(c: Connection, uuid: UUID, nic: NIC, *, live: bool) -> None:
             domain.attachDeviceFlags(etree.tostring(nic_element(nic), encoding="unicode"), LIVE)
         return
     domain, root = next_boot_tree(c, uuid)
-    devices = root.find("devices")
-    if devices is None:
-        devices = etree.SubElement(root, "devices")
-    devices.append(nic_element(nic))
+    devices_of(root).append(nic_element(nic))
     define_again(c, domain, root)
 
 
@@ -72,13 +69,8 @@ def change_nic(c: Connection, uuid: UUID, mac: str, nic: NIC, *, live: bool) -> 
 
 
 def _live_nic(c: Connection, uuid: UUID, mac: str) -> tuple[Any, etree._Element]:
-    domain = find_domain(c, uuid)
-    with translated_errors(domain.name()):
-        xml = domain.XMLDesc(0)
-    try:
-        return domain, _the_one(parse_document(xml), mac, domain.name())
-    except UnreadableDefinition as error:
-        raise OperationRefused(_("The definition of this guest cannot be read."), detail=str(error)) from error
+    domain, root = live_tree(c, uuid)
+    return domain, _the_one(root, mac, domain.name())
 
 
 def _the_one(root: etree._Element, mac: str, guest: str) -> etree._Element:
