@@ -30,6 +30,7 @@ from guests.operations.running import Outcome, RunningOperation, claim, end_oper
 from guests.operations.settling import mark_abandoned, settle_unknown
 from guests.resources import GuestEvent
 from guests.worker.database import database_work, with_own_connection
+from guests.worker.host_thread import WokenThread
 from guests.worker.lanes import Lane, Lanes
 
 if TYPE_CHECKING:
@@ -43,13 +44,16 @@ UPLOADS_SECONDS = 60.0
 NO_GUEST = UUID(int=1)  # no event is ever told of it
 
 
-class ActionThread:
-    """The queue of one host, served over a connection of its own (the test driver's is shared: its state is in it)."""
+class ActionThread(WokenThread):
+    """The queue of one host, served over a connection of its own (the test driver's is shared: its state is in it).
+
+    What is under way when it is stopped is left to the next worker.
+    """
+
+    about = "actions"
 
     def __init__(self, service: HostService) -> None:
-        self._service = service
-        self._wake = threading.Event()
-        self._stopped = False
+        super().__init__(service)
         self._lock = threading.Lock()
         self._busy: set[UUID | str] = set()  # guests, and what of the host, on which an operation runs
         self._waiting: dict[UUID | str, list[RunningOperation]] = {}  # operations that wait for their guest
@@ -57,26 +61,6 @@ class ActionThread:
         self._lanes = Lanes(self._open)
         self._unsettled = True
         self._uploads_at = 0.0  # monotonic time when abandoned uploads are looked for
-        self._thread = threading.Thread(
-            target=with_own_connection(self._run), name=f"actions-{service.name}", daemon=True
-        )
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look at the queue now."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Take nothing more; operations under way are left to the next worker."""
-        self._stopped = True
-        self._wake.set()
-
-    def join(self, seconds: float) -> bool:
-        """Whether the thread ended."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
 
     def _open(self) -> Connection:
         return open_connection(self._service.uri)

@@ -1,4 +1,6 @@
-"""A thread of one host's service that does its round, waits, and is woken; over connections of its own (`OwnCalls`)."""
+"""Threads of one host's service that wait, and are woken; those that do rounds have connections of their own
+(`OwnCalls`).
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,13 @@ AFTER_REFUSAL_SECONDS = 40.0  # vdsm's, for a guest that hangs: no multiple of o
 UNWRITTEN_SECONDS = 1.0
 
 
-class HostThread(ABC):
+class WokenThread(ABC):
     """One of them; it is a daemon: a call that hangs in libvirt never holds up the end of the process."""
 
-    about: ClassVar[str]  # what it reads, in its name and in the log
-    most_left_behind: ClassVar[int] = MOST_LEFT_BEHIND
+    about: ClassVar[str]  # what it does, in its name and in the log
 
     def __init__(self, service: HostService) -> None:
         self._service = service
-        self._calls = OwnCalls(service, self.most_left_behind)
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(
@@ -46,7 +46,7 @@ class HostThread(ABC):
         self._wake.set()
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Begin nothing more; what is under way is left behind."""
         self._stopped = True
         self._wake.set()
 
@@ -54,6 +54,20 @@ class HostThread(ABC):
         """Whether the thread ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Until it is stopped."""
+
+
+class HostThread(WokenThread):
+    """One that reads, in rounds."""
+
+    most_left_behind: ClassVar[int] = MOST_LEFT_BEHIND
+
+    def __init__(self, service: HostService) -> None:
+        super().__init__(service)
+        self._calls = OwnCalls(service, self.most_left_behind)
 
     @abstractmethod
     def _round(self) -> float:
