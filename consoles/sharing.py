@@ -28,6 +28,9 @@ class Participant(Protocol):
     def mode(self) -> Mode:
         """What they may do now."""
 
+    def follow(self) -> None:
+        """Whose keys go to the guest may have changed, and counts from now on. Must return at once."""
+
     def tell(self, people: bytes) -> None:
         """Who is here now and who has the keyboard: `people()` as JSON."""
 
@@ -183,6 +186,8 @@ class SharedKeyboard:
             self.holder = self._asking.pop(0) if self._asking else None
 
     def _changed(self) -> None:
+        for viewer in self._people.values():
+            viewer.follow()
         if not self._telling and self._people:
             self._telling = True
             self._soon(self._tell)

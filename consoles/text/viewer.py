@@ -268,6 +268,9 @@ class Viewer(asyncio.Protocol):
         with self.language():
             return {"state": state, "sentence": _(sentence) if sentence else ""}
 
+    def follow(self) -> None:
+        """Nothing: whose keys go to the guest is asked at each of them."""
+
     def tell(self, people: bytes) -> None:
         """Who is here and who has the keyboard, as JSON that is made already."""
         if self._device:

@@ -53,9 +53,8 @@ def greet_guest(guest: GuestSide, password: Callable[[], str | None]) -> None:
         raise _failed(_("The guest's VNC server refused: %(reason)s") % {"reason": _reason(guest)})
     offered = guest.exactly(count)
     if NONE in offered:
-        guest.send(bytes((NONE,)))
+        guest.send(bytes((NONE,)) + SHARED)  # at once: between them a server says no more than that it went well
         if minor == b"007":
-            guest.send(SHARED)
             return
     elif VNC_PASSWORD in offered:
         guest.send(bytes((VNC_PASSWORD,)))
@@ -71,7 +70,8 @@ def greet_guest(guest: GuestSide, password: Callable[[], str | None]) -> None:
     if guest.exactly(4) != b"\0\0\0\0":
         reason = _reason(guest) if minor == b"008" else ""
         raise _failed(_("The guest's VNC server refused: %(reason)s") % {"reason": reason})
-    guest.send(SHARED)
+    if NONE not in offered:
+        guest.send(SHARED)
 
 
 def _sign_in(guest: ByteStream, password: Callable[[], str | None]) -> None:

@@ -45,6 +45,7 @@ from consoles.models import Kind, Mode, Sharing
 from consoles.sessions import LiveSession
 from consoles.sharing import SharedKeyboard, taking
 from consoles.vnc.endings import Ending
+from consoles.vnc.telling import Telling
 from consoles.vnc.visit import Visit
 from consoles.vnc.warm_database import WarmDatabase
 from guests import audit
@@ -61,14 +62,14 @@ class Seats:
         self._database = database
         self._lock = threading.RLock()
         self._keyboards: dict[UUID, SharedKeyboard] = {}
+        self._telling = Telling(self._lock, "vnc-people")
 
     @contextmanager
     def taken(self, visit: Visit, live: LiveSession, sharing: Sharing) -> Iterator[None]:
         """While it lasts, the person of this visit is seen by the others, and types when it is their turn."""
         guest = visit.guest
         with self._lock:
-            # Told at once: a message that the page was not yet sent is replaced by the newer one.
-            keyboard = self._keyboards.setdefault(guest.pk, SharedKeyboard(lambda tell: tell()))
+            keyboard = self._keyboards.setdefault(guest.pk, SharedKeyboard(self._telling.soon))
             seat = Seat(visit, live, keyboard, self._lock, self._database)
             live.on_downgrade = seat.became_watcher
             keyboard.share(sharing)
@@ -83,6 +84,10 @@ class Seats:
                 keyboard.leave(seat)
                 if not len(keyboard):
                     del self._keyboards[guest.pk]
+
+    def close(self) -> None:
+        """Tell nobody anything more."""
+        self._telling.close()
 
     def settings_changed(self) -> None:
         """Ask the database how the keyboards are shared."""
@@ -127,9 +132,12 @@ class Seat:
         """What they may do now, and want to."""
         return Mode.WATCH if self._looks_only else self._visit.mode
 
-    def tell(self, people: bytes) -> None:
-        """Who is here now; the filter follows at once."""
+    def follow(self) -> None:
+        """The filter lets pass what they type now."""
         self._visit.give_keyboard(self._keyboard.may_type(self))
+
+    def tell(self, people: bytes) -> None:
+        """Who is here now."""
         if self._greeted:
             self._visit.tell("people", people)
 

@@ -172,6 +172,7 @@ class VNCServer:
         if self._server is not None and self._threads is not None:
             self._threads.stop()
             self._server.end()
+            self._server.seats.close()
             self._server.database.close()
             self._path.unlink(missing_ok=True)
         self._hosts.close()

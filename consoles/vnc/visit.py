@@ -78,8 +78,9 @@ class Visit:
 
     def give_keyboard(self, given: bool) -> None:
         """Whether this one of those who may type does so now. Taken away, every key and button held is released."""
-        self._has_keyboard = given
-        self._ring()
+        if given != self._has_keyboard:
+            self._has_keyboard = given
+            self._ring()
 
     def allow_power(self, allowed: bool) -> None:
         """Whether the page may shut down and reset by RFB's xvp messages."""

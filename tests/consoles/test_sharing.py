@@ -23,10 +23,14 @@ class Sitter:
     since: float = 1.0
     session: LiveSession | None = None
     told: list[dict[str, Any]] = field(default_factory=list)
+    followed: int = 0
 
     @property
     def name(self) -> str:
         return f"person {self.id}"
+
+    def follow(self) -> None:
+        self.followed += 1
 
     def tell(self, people: bytes) -> None:
         self.told.append(json.loads(people))
@@ -135,6 +139,17 @@ async def test_a_changed_setting_takes_it_from_all(people: list[Sitter]) -> None
     keyboard.request(people[1], "take")
     keyboard.share(Sharing.ALL)
     assert [keyboard.may_type(sitter) for sitter in people] == [True, True, False]
+
+
+async def test_a_change_counts_at_once_and_is_told_later(people: list[Sitter]) -> None:
+    ana, rui, _ = people
+    keyboard = await shared(people)
+    before = [sitter.followed for sitter in people]
+    assert keyboard.request(ana, "give", rui.id)
+    assert [sitter.followed for sitter in people] == [count + 1 for count in before]
+    assert not any(sitter.told for sitter in people)
+    await asyncio.sleep(0)
+    assert all(sitter.told for sitter in people)
 
 
 async def test_many_changes_are_told_once_to_everybody(people: list[Sitter]) -> None:

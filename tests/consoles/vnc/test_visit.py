@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 import websocket
+from django.contrib.auth.models import User
 
+from consoles.models import Mode
 from consoles.vnc.visit import Visit
 from guests.inventory.models import Guest
 from tests.consoles.conftest import Person
@@ -44,6 +48,14 @@ def test_the_keyboard_is_taken_and_given_back_in_place(
     assert rfb_server.heard(said)
     browser.send_binary(key(0x43))
     assert rfb_server.heard(said + key(0x43))
+
+
+def test_nobody_is_woken_by_a_keyboard_that_stays_where_it_is() -> None:
+    with closing(Visit(User(), Guest(), Mode.CONTROL)) as visit:
+        for given, rings in ((True, False), (False, True), (False, False), (True, True)):
+            visit.give_keyboard(given)
+            assert bool(select.select([visit], [], [], 0)[0]) == rings
+            visit.answered()
 
 
 def test_who_lost_the_right_is_given_no_keyboard(
