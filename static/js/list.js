@@ -205,7 +205,8 @@ async function reload(here) {
     merge("all");
     return;
   }
-  await window.htmx.ajax("GET", here.pathname + here.search, { target: "#guest-list", swap: "innerHTML" });
+  const where = { source: "#results", target: "#guest-list", swap: "innerHTML" };
+  await window.htmx.ajax("GET", here.pathname + here.search, where).catch(() => {}); // a newer list is on its way
 }
 
 let kept = null;

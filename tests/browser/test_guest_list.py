@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Error, Page, Route, expect
 
 from tests.browser.axe import findings
 from tests.browser.waiting import until
@@ -76,6 +77,29 @@ def test_search_as_you_type_keeps_focus_and_stands_in_the_address(signed_in: Pag
     expect(signed_in.locator("tr[data-row]")).to_have_count(1)
     signed_in.fill("#find-q", "")
     expect(signed_in.locator("tr[data-row]")).to_have_count(3)
+
+
+def test_a_slow_answer_never_replaces_a_newer_list(signed_in: Page) -> None:
+    signed_in.goto("/guests/?q=web")
+    rows, held = signed_in.locator("tr[data-row]"), list[Route]()
+
+    def hold_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    signed_in.route("**/guests/?*", hold_first)
+    signed_in.locator(".gh-chip", has_text="Running").click()
+    while not held:
+        signed_in.wait_for_timeout(20)
+    signed_in.fill("#find-q", "")
+    expect(rows).to_have_count(3)
+    with suppress(Error):  # the page gave it up
+        held[0].continue_()
+    signed_in.wait_for_timeout(500)
+    expect(rows).to_have_count(3)
+    assert "state=" not in signed_in.url
 
 
 def test_chips_and_headings_change_the_list_and_going_back_brings_it_back(signed_in: Page) -> None:
