@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from guests.prepared import Given, Prepared
 
 # A guest that is migrated may be on no host for a moment: its consoles wait for it.
 BETWEEN_HOSTS = timedelta(seconds=60)
+SESSIONS_DECODED = 256  # that are remembered
 ARMS = 40  # of one UNION: SQLite ends at 500, and each arm brings some variables
 
 _ACTION = {Mode.WATCH: Action.WATCH, Mode.CONTROL: Action.TYPE}
@@ -81,7 +84,7 @@ def signed_in(session_key: str, read: tuple[str | None, AbstractBaseUser] | None
     if not session_key:
         return None
     data, user = read or (_SESSION.first(session_key=session_key, now=timezone.now()), None)
-    stored = Session(session_data=data).get_decoded() if data else {}
+    stored = _decoded(data) if data else {}
     if user is None or str(user.pk) != str(stored.get(SESSION_KEY)):
         user = _USER.first(id=stored[SESSION_KEY]) if SESSION_KEY in stored else None
     return user if user and user.is_active and _signs_in(stored, user) else None
@@ -113,12 +116,21 @@ def judge(consoles: Iterable[Held]) -> dict[Held, Verdict]:
     verdicts = {}
     for held in asked:
         user, session = users.get(held.user_id), sessions.get(held.session_key)
-        if user is None or session is None or not user.is_active or not _signs_in(session.get_decoded(), user):
+        if user is None or session is None or not user.is_active or not _signs_in(_decoded(session.session_data), user):
             verdicts[held] = Verdict(CloseCode.NOT_SIGNED_IN)
         elif (held.user_id, held.mode, held.guest_id) not in allowed:
             may_watch = held.mode == Mode.CONTROL and (held.user_id, Mode.WATCH, held.guest_id) in allowed
             verdicts[held] = Verdict(CloseCode.NOT_ALLOWED, may_watch=may_watch)
     return verdicts
+
+
+@lru_cache(SESSIONS_DECODED)
+def _decoded(data: str) -> Mapping[str, Any]:
+    """What a session's stored text says, once its signature is checked: that depends on the text and the key alone.
+
+    The same sessions are asked for again and again: for each console of a person, and every 20 s for all that are open.
+    """
+    return MappingProxyType(Session(session_data=data).get_decoded())
 
 
 def _signs_in(session: Mapping[str, Any], user: AbstractBaseUser) -> bool:
