@@ -39,11 +39,12 @@ _AUTHENTICATION = {libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, 
 _TURNED_AWAY = ("Permission denied", "Host key verification failed")
 # libvirt reads 1024 bytes of what ssh says and reports this instead of more; its warning of a changed key is that long.
 _SAID_TOO_MUCH = os.strerror(errno.EOVERFLOW)
-# Refusals that libvirt passes on in the words of who refused: its own storage driver, QEMU, and tc for rates of NICs.
+# Refusals that libvirt passes on in the words of who refused: its storage driver, QEMU, and tc for rates of NICs.
 _NOT_FOR_QEMU = re.compile(
     r"(Cannot access (storage|backing) file|[Cc]ould not open (kernel file )?)\s?'.*Permission denied", re.DOTALL
 )
 _NO_QUEUES = re.compile(r"Child process \((\S*/)?tc ")
+_NO_ACPI = re.compile(r"memory hotplug is not enabled: missing acpi")
 _DENIED = {libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED}
 _UNSUPPORTED = {
     libvirt.VIR_ERR_NO_SUPPORT,
@@ -103,6 +104,11 @@ def _told_by_words(detail: str, guest: str) -> str:
         return _(
             "The user that runs QEMU on the host may not open a disk, a medium or a kernel of %(guest)s: let that user "
             "enter every directory above the file, and read it (a disk: write it, too)."
+        ) % {"guest": guest}
+    if _NO_ACPI.search(detail):
+        return _(
+            "%(guest)s has no ACPI, by which a guest hears of memory that is plugged in: an administrator can add it to "
+            "the definition (features, acpi); it holds from the next boot."
         ) % {"guest": guest}
     if _NO_QUEUES.search(detail):
         return _(

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -265,3 +266,52 @@ def test_its_disks_are_copied_where_that_is_asked_for(site: Site, hauler: None) 
     assert site.operation()["state"] == "done"
     assert "shut off" in site.hosts.virsh(1, "domstate", "hauler")
     assert 'Host</dt><dd><a href="/hosts/one/"' in site.admin.get(f"/guests/{HAULER}/")
+
+
+STRETCHED = "5f3c1b0e-0000-4000-8000-0000000c0003"
+STRETCHED_XML = f"""
+<domain type='qemu'>
+  <name>stretched</name><uuid>{STRETCHED}</uuid>
+  <maxMemory slots='2' unit='MiB'>512</maxMemory><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><acpi/></features>
+  <cpu><numa><cell id='0' cpus='0' memory='128' unit='MiB'/></numa></cpu>
+</domain>
+"""
+
+
+@pytest.fixture
+def stretched(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A guest on host one with room for memory beyond its maximum; the parameter takes something out of it."""
+    xml = STRETCHED_XML.replace(getattr(request, "param", "nothing"), "")
+    site.hosts.virsh(1, "define", "/dev/stdin", stdin=xml)
+    site.hosts.virsh(1, "start", "stretched")
+    site.wait_for_page(STRETCHED, "Running")
+    yield
+    for host in (1, 2):
+        for word in ("destroy", "undefine"):
+            with suppress(subprocess.CalledProcessError):
+                site.hosts.virsh(host, word, "stretched")
+
+
+def plug_in(site: Site) -> dict[str, Any]:
+    site.admin.post(f"/guests/{STRETCHED}/memory/plugged/plug/", model="dimm", size="128 MiB", when="now")
+    return site.operation()
+
+
+@pytest.mark.parametrize("stretched", ["<acpi/>"], indirect=True)
+def test_a_guest_that_would_not_hear_of_more_memory_is_given_none(site: Site, stretched: None) -> None:
+    refused = plug_in(site)
+    assert (refused["kind"], refused["state"]) == ("plug_memory", "failed")
+    assert refused["message"].startswith("stretched has no ACPI, by which a guest hears of memory that is plugged in")
+
+
+def test_what_was_plugged_in_goes_along(site: Site, stretched: None) -> None:
+    plugged = plug_in(site)
+    assert (plugged["kind"], plugged["state"], plugged["message"]) == ("plug_memory", "done", "")
+    site.admin.post(f"/guests/{STRETCHED}/migrate/", to="two")
+    moved = site.operation()
+    assert (moved["kind"], moved["state"], moved["message"]) == ("migrate", "done", "")
+    there = ElementTree.fromstring(site.hosts.virsh(2, "dumpxml", "stretched"))
+    assert there.findtext("devices/memory/target/size") == str(128 * 1024)
+    assert "128 MiB" in site.admin.get(f"/guests/{STRETCHED}/memory/plugged/")

@@ -157,3 +157,28 @@ def test_a_guest_takes_memory_beyond_its_maximum_and_gives_it_back(
     finally:
         terminal.stream.close()
         connection.close()
+
+
+def test_what_was_plugged_in_outlives_being_saved(
+    served: RunningWorker, lab: Lab, asked: Callable[..., Operation]
+) -> None:
+    assert asked("make_memory_room", ceiling_kib=1024 * MIB, slots=3).state == "done"
+    assert asked("set_maximum_memory", kib=320 * MIB).state == "done"
+    assert asked("set_current_memory", kib=256 * MIB, live=False, next_boot=True).state == "done"
+    lab.virsh("start", lab.uuid(NAME))
+    lab.wait_until_booted(NAME)
+    until(lambda: row(NAME).is_active and row(NAME).usable_kib, 20)
+    assert asked("plug_memory", name="ua-dimm-1", model="dimm", kib=128 * MIB, **NOW).state == "done"
+    parts = {"name": "ua-virtio-mem-1", "model": "virtio-mem", "kib": 128 * MIB, "requested_kib": 64 * MIB}
+    assert asked("plug_memory", **parts, **NOW).state == "done"
+    held = devices(lab)
+    assert held == {"ua-dimm-1": (128 * MIB,), "ua-virtio-mem-1": (128 * MIB, 64 * MIB, 64 * MIB)}
+
+    saved = asked("save")
+    assert (saved.state, saved.message) == ("done", "")
+    until(lambda: row(NAME).saved, 10)
+    back = asked("start")
+    assert (back.state, back.message) == ("done", "")
+    assert devices(lab) == held
+    assert devices(lab, "--inactive") == {}
+    until(lambda: row(NAME).is_active and (row(NAME).balloon_kib or 0) > 300 * MIB, 20)

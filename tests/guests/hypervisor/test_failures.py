@@ -131,6 +131,14 @@ def test_a_kernel_without_queueing_for_rates_is_named() -> None:
     assert "cannot limit the rates of a NIC of web-1" in str(translate(Told(1, QEMU, words), "web-1"))
 
 
+def test_a_guest_without_acpi_is_told_from_a_host_that_fails() -> None:
+    words = (
+        "internal error: unable to execute QEMU command 'device_add': "
+        "memory hotplug is not enabled: missing acpi device or acpi disabled"
+    )
+    assert str(translate(Told(1, QEMU, words), "web-1")).startswith("web-1 has no ACPI")
+
+
 def test_the_guest_is_named_in_the_sentence_and_a_percent_sign_stays() -> None:
     assert "100%s" in str(translate(Told(55, QEMU), "100%s"))
     assert "the guest" in str(translate(Told(55, QEMU)))
