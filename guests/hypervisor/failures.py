@@ -107,8 +107,8 @@ def _told_by_words(detail: str, guest: str) -> str:
         ) % {"guest": guest}
     if _NO_ACPI.search(detail):
         return _(
-            "%(guest)s has no ACPI, by which a guest hears of memory that is plugged in: an administrator can add it to "
-            "the definition (features, acpi); it holds from the next boot."
+            "%(guest)s has no ACPI, by which a guest hears of memory that is plugged in: an administrator can add it "
+            "to the definition (features, acpi); it holds from the next boot."
         ) % {"guest": guest}
     if _NO_QUEUES.search(detail):
         return _(
