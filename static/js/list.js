@@ -219,7 +219,8 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const { ids, focus } = kept;
   kept = null;
   for (const pick of picks()) pick.checked = ids.includes(pick.value);
-  if (focus && !list.contains(document.activeElement)) list.querySelector(focus)?.focus({ preventScroll: true });
+  // Only where it went with what was replaced: it is nobody's who has gone on to another field meanwhile.
+  if (focus && document.activeElement === document.body) list.querySelector(focus)?.focus({ preventScroll: true });
   drawBar();
   drawLive();
 });

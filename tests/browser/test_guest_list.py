@@ -102,6 +102,17 @@ def test_a_slow_answer_never_replaces_a_newer_list(signed_in: Page) -> None:
     assert "state=" not in signed_in.url
 
 
+def test_who_goes_on_to_the_search_field_stays_there_while_the_list_settles(signed_in: Page) -> None:
+    signed_in.goto("/guests/")
+    signed_in.evaluate(
+        """() => document.addEventListener("htmx:afterSwap", () => document.getElementById("find-q").focus())
+        || document.addEventListener("htmx:afterSettle", () => setTimeout(() => { window.settled = true; }))"""
+    )
+    signed_in.locator(".gh-chip", has_text="All").click()
+    until(signed_in, "window.settled === true")
+    assert signed_in.evaluate("document.activeElement.id") == "find-q"
+
+
 def test_chips_and_headings_change_the_list_and_going_back_brings_it_back(signed_in: Page) -> None:
     signed_in.goto("/guests/")
     signed_in.locator(".gh-chip", has_text="Shut off").click()
