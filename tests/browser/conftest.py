@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from tests.labs.lab import REPOSITORY, Lab
 from tests.labs.product import Product
@@ -73,12 +74,14 @@ def new_context(
 ) -> Iterator[Callable[..., BrowserContext]]:
     """Make browser contexts, each a person with cookies of their own.
 
-    At the end of a failed test every open page leaves a picture in test-results/, and the report has the product's log
-    and the last operations that failed, with libvirt's own words; a passed one fails when a page broke
-    its content security policy or a script of it ended in an error.
+    At the end of a failed test every open page leaves a picture in test-results/, and the report has what its pages
+    complained of, what still loads, the product's log and the last operations that failed, with libvirt's own words; a
+    passed one fails when a page broke its content security policy or a script of it ended in an error.
     """
     contexts: list[BrowserContext] = []
     problems: list[str] = []
+    complaints: list[str] = []
+    loading: dict[Request, float] = {}
 
     def watch(page: Page) -> None:
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -86,6 +89,11 @@ def new_context(
             "console",
             lambda message: problems.append(message.text) if "Content Security Policy" in message.text else None,
         )
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+        page.on("request", lambda request: loading.update({request: time.monotonic()}))
+        for over in ("requestfinished", "requestfailed"):
+            page.on(over, lambda request: loading.pop(request, None))
 
     def new(**options: Any) -> BrowserContext:
         context = browser.new_context(
@@ -105,6 +113,8 @@ def new_context(
                 _take_picture(page, request.node.nodeid)
         context.close()
     if failed:
+        print(*problems, *complaints, sep="\n")
+        print(*(f"{time.monotonic() - since:.1f} s: {request.url}" for request, since in loading.items()), sep="\n")
         print(product.log.read_text(errors="replace")[-LOG_CHARACTERS:])
         print(product.manage("shell", "-v0", "-c", FAILED_OPERATIONS))
     else:
