@@ -146,7 +146,7 @@ def test_a_paused_guest_goes_with_its_disk_and_comes_back_shut_off(
     expect(page.locator("main")).to_contain_text("mule stays on one.", timeout=20_000)
     assert findings(page) == []
 
-    two_hosts.virsh(1, "migrate-setspeed", "mule", "4")
+    two_hosts.virsh(1, "migrate-setspeed", "mule", "1")
     migrate("Copy its disks, too")
     on_its_way = page.locator("#on-its-way")
     expect(on_its_way).to_contain_text("Migrate: one → two")
