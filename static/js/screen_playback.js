@@ -1,4 +1,5 @@
 // Shows a recorded graphical console by noVNC: its socket is this file, which plays what the guest's server once sent.
+import "./no_h264.js";
 import RFB from "../vendor/novnc/1.7.0/core/rfb.js";
 
 const HEAD_BYTES = 9; // of a frame: milliseconds, kind, length

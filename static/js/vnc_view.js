@@ -1,5 +1,6 @@
 // One guest's screen on a page: noVNC, its connection, and what is going on in words. Knows no tools around it: they
 // listen to its events (mode, status, connected, lost, ended, pong, clipboard) and call ask(), press(), focus().
+import "./no_h264.js";
 import RFB from "../vendor/novnc/1.7.0/core/rfb.js";
 import { clock, fill, part, tool } from "./console_words.js";
 import { csrfToken } from "./live.js";

@@ -36,6 +36,20 @@ def test_the_screen_is_shown_and_takes_keys(signed_in: Page, lab: Lab) -> None:
         assert has(b"Linux version", 20)
 
 
+def test_a_browser_whose_video_decoder_never_answers_shows_the_screen(signed_in: Page, lab: Lab) -> None:
+    signed_in.add_init_script(
+        """window.EncodedVideoChunk = class {};
+        window.VideoDecoder = class {
+          static async isConfigSupported() { return { supported: true }; }
+          configure() {}
+          decode() {}
+          flush() { return new Promise(() => {}); }
+        };"""
+    )
+    signed_in.goto(console(lab, "web-1"))
+    connected(signed_in)
+
+
 def test_ctrl_alt_del_reaches_the_guest(signed_in: Page, lab: Lab) -> None:
     lab.wait_until_booted("web-1")
     signed_in.goto(console(lab, "web-1"))
