@@ -66,10 +66,10 @@ def test_one_keyboard_is_asked_for_given_and_kept(open_console: OpenConsole, add
     run(ana, "echo given-$((40+2))", "given-42")
     wait_for(rui, "given-42")
     rui.locator(".xterm-helper-textarea").focus()
-    rui.keyboard.type("echo stolen-$((40+2))\n")
+    rui.keyboard.type("echo pilfered-$((40+2))\n")
     rui.wait_for_timeout(500)
     run(ana, "echo after-$((40+3))", "after-43")
-    assert "stolen" not in screen(ana)
+    assert "pilfered" not in screen(ana)
 
 
 def test_the_keyboard_of_who_leaves_goes_to_who_asked(open_console: OpenConsole, add_person: AddPerson) -> None:
@@ -89,7 +89,7 @@ def test_what_a_watcher_sends_reaches_nobody(open_console: OpenConsole, add_pers
     press_enter_for_a_prompt(ana)
     expect(joana.locator("[data-tool=setting]")).to_have_count(0)
     expect(joana.locator("#send-keys button").first).to_be_disabled()
-    joana.keyboard.type("echo typed-$((40+2))\n")
+    joana.keyboard.type("echo bystander-$((40+2))\n")
     # A page that was changed by hand: its socket sends what the page would not.
     joana.evaluate(
         """() => new Promise((done) => {
@@ -97,14 +97,14 @@ def test_what_a_watcher_sends_reaches_nobody(open_console: OpenConsole, add_pers
             const socket = new WebSocket(`ws://${location.host}${path}`);
             socket.binaryType = "arraybuffer";
             socket.onmessage = () => {
-                socket.send(new Uint8Array([0, ...new TextEncoder().encode("echo forced-$((40+2))\\r")]));
+                socket.send(new Uint8Array([0, ...new TextEncoder().encode("echo smuggled-$((40+2))\\r")]));
                 setTimeout(done, 500);
             };
         })"""
     )
     run(ana, "echo mine-$((40+3))", "mine-43")
-    assert "typed" not in screen(ana)
-    assert "forced" not in screen(ana)
+    assert "bystander" not in screen(ana)
+    assert "smuggled" not in screen(ana)
 
 
 def test_an_administrator_takes_over_from_another_client(
