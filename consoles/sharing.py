@@ -14,6 +14,7 @@ from consoles.models import Mode, Sharing
 from consoles.sessions import LiveSession
 
 Soon = Callable[[Callable[[], None]], object]
+TELL_SECONDS = 0.05  # who is here: many come at once when a console server was restarted
 
 
 class Participant(Protocol):

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any, Protocol
 
-from consoles.sharing import SharedKeyboard
+from consoles.sharing import TELL_SECONDS, SharedKeyboard
 from consoles.text.gathering import Gathering, soon
 from consoles.text.keyboard import Keyboard, Stream
 from consoles.text.offloop import off_loop
@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 DETACH_SECONDS = 60.0
 REBOOT_SECONDS = 2.0
 CLOSE_SECONDS = 3.0  # to let go of a stream
-TELL_SECONDS = 0.05  # who is here: many come at once when a console server was restarted
 BACKOFF_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 7.0, 10.0)
 UNHURRIED = 6  # times as long between two tries while only a recorder waits
 AWAY_GRACE, AWAY_SECONDS = 6, 0.5  # tries, and between them, before a guest that left is believed to be gone

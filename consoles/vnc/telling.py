@@ -8,9 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-logger = logging.getLogger(__name__)
+from consoles.sharing import TELL_SECONDS
 
-TELL_SECONDS = 0.05  # what changes within them is told once: many come at once when a console server was restarted
+logger = logging.getLogger(__name__)
 
 
 class Telling:
@@ -21,11 +21,10 @@ class Telling:
         self._asked = threading.Event()
         self._calls: deque[Callable[[], None]] = deque()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def soon(self, call: Callable[[], None]) -> None:
-        """Make it after TELL_SECONDS at most; with the lock taken."""
+        """Make it about TELL_SECONDS later; what is asked for until then is made with it."""
         self._calls.append(call)
         self._asked.set()
 

@@ -206,7 +206,7 @@ async function reload(here) {
     return;
   }
   const where = { source: "#results", target: "#guest-list", swap: "innerHTML" };
-  await window.htmx.ajax("GET", here.pathname + here.search, where).catch(() => {}); // a newer list is on its way
+  await window.htmx.ajax("GET", here.pathname + here.search, where);
 }
 
 let kept = null;

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 from xml.etree import ElementTree
 
@@ -55,6 +55,18 @@ class Site:
         self.hosts.virsh(
             here, "migrate", "nomad", self.hosts.uri(there), "--migrateuri", f"tcp://{to}.{there}", *options
         )
+
+    @contextmanager
+    def running(self, name: str, guest: str, xml: str) -> Iterator[None]:
+        """A guest that begins on host one; it is on neither afterwards."""
+        self.hosts.virsh(1, "define", "/dev/stdin", stdin=xml)
+        self.hosts.virsh(1, "start", name)
+        self.wait_for_page(guest, "Running")
+        yield
+        for host in (1, 2):
+            for word in ("destroy", "undefine"):
+                with suppress(subprocess.CalledProcessError):
+                    self.hosts.virsh(host, word, name)
 
     def wait_for_page(self, guest: str, words: str, seconds: float = 15) -> None:
         """Until the guest's page says so."""
@@ -237,14 +249,8 @@ def hauler(site: Site) -> Iterator[None]:
     image.write_bytes(b"cargo" + bytes(4 * 1024 * 1024))
     image.chmod(0o666)
     site.hosts.virsh(2, "pool-create-as", "images", "dir", "--target", IMAGES)
-    site.hosts.virsh(1, "define", "/dev/stdin", stdin=HAULER_XML)
-    site.hosts.virsh(1, "start", "hauler")
-    site.wait_for_page(HAULER, "Running")
-    yield
-    for host in (1, 2):
-        for word in ("destroy", "undefine"):
-            with suppress(subprocess.CalledProcessError):
-                site.hosts.virsh(host, word, "hauler")
+    with site.running("hauler", HAULER, HAULER_XML):
+        yield
     site.hosts.virsh(2, "pool-destroy", "images")
 
 
@@ -283,15 +289,8 @@ STRETCHED_XML = f"""
 @pytest.fixture
 def stretched(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
     """A guest on host one with room for memory beyond its maximum; the parameter takes something out of it."""
-    xml = STRETCHED_XML.replace(getattr(request, "param", "nothing"), "")
-    site.hosts.virsh(1, "define", "/dev/stdin", stdin=xml)
-    site.hosts.virsh(1, "start", "stretched")
-    site.wait_for_page(STRETCHED, "Running")
-    yield
-    for host in (1, 2):
-        for word in ("destroy", "undefine"):
-            with suppress(subprocess.CalledProcessError):
-                site.hosts.virsh(host, word, "stretched")
+    with site.running("stretched", STRETCHED, STRETCHED_XML.replace(getattr(request, "param", "nothing"), "")):
+        yield
 
 
 def plug_in(site: Site) -> dict[str, Any]:
